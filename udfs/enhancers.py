@@ -1,0 +1,37 @@
+"""Prompt enhancers: the short prompt in, a longer one that says the same and more. What it adds is recorded as atoms too."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from udfs.atoms import Atom
+from udfs.grammar import atoms_of, subject_of, subject_phrase
+
+if TYPE_CHECKING:
+    from conf.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True)
+class GrammarEnhancer:
+    """Offline: names a color for every uncolored thing of a grammar prompt and adds two details; to any other text it adds the details only."""
+
+    taxonomy: Taxonomy
+    name: str = "grammar"
+    revision: str = "1"
+
+    def enhance(self, prompt: dict[str, Any]) -> tuple[str, list[Atom]]:
+        """(text, atoms) for a prompt row with prompt_id, text, category, style, atoms and template (null if it was not written here)."""
+        draw = random.Random(f"{prompt['prompt_id']}/{self.name}@{self.revision}")
+        lexicon = self.taxonomy.lexicon
+        details = ", ".join(draw.sample(lexicon.details, 2))
+        if prompt["template"] is None:
+            return f"{prompt['text']}, {details}", list(prompt["atoms"] or [])
+        category = {c.slug: c for c in self.taxonomy.categories}[prompt["category"]]
+        style = {s.slug: s for s in self.taxonomy.styles}[prompt["style"]]
+        subject = subject_of(prompt["atoms"])
+        colors = [thing.color or draw.choice(lexicon.colors) for thing in subject.things]
+        colored = subject.with_colors(colors[0], colors[-1])
+        text = f"{subject_phrase(colored, lexicon)} {category.place}, {style.phrase}, {details}"
+        return text, atoms_of(colored, category, style)

@@ -1,0 +1,39 @@
+"""Content ids: 32 hex digits of the SHA-256 of canonical JSON, so that the same content has the same id on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from typing import Any
+
+ID_DIGITS = 32
+
+
+def content_id(content: Any) -> str:
+    """The id of JSON-like content: keys sorted, no white space, NFC not applied (callers normalise what may vary)."""
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()[:ID_DIGITS]
+
+
+def normalised(text: str) -> str:
+    """NFC, runs of white space made one space, ends trimmed: two texts that a reader cannot tell apart are equal."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def prompt_id(text: str, task: str, category: str, style: str) -> str:
+    return content_id([normalised(text), task, category, style])
+
+
+def image_id(text: str, spec: dict[str, Any], seed: int, width: int, height: int) -> str:
+    """The id of a rendered picture: the exact text sent, the resolved generator spec, the seed and the size, nothing else."""
+    return content_id({"text": text, "spec": spec, "seed": seed, "width": width, "height": height})
+
+
+def photo_id(source: str, source_id: str) -> str:
+    return content_id([source, source_id])
+
+
+def image_seed(recipe_seed: int, prompt: str, variant: str, regime: str, generator: str, candidate: int) -> int:
+    """A 63-bit seed for one picture; it depends on what the picture is for, never on its place in a run."""
+    return int(content_id([recipe_seed, prompt, variant, regime, generator, candidate])[:16], 16) >> 1
