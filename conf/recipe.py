@@ -1,0 +1,226 @@
+"""The recipe: one YAML file says everything that a run does. `load_recipe` returns it frozen, checked, with taxonomy and policy resolved."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, PrivateAttr, model_validator
+
+from conf.loading import Frozen, RecipeError, load, unknown
+from conf.policy import Policy, load_policy
+from conf.scores import IMAGE_SCORERS, SCORES
+from conf.taxonomy import Slug, Taxonomy, load_taxonomy
+
+
+def _size(value: str) -> str:
+    if not re.fullmatch(r"[1-9]\d*x[1-9]\d*", value):
+        raise ValueError(f"{value!r} is no size; write WIDTHxHEIGHT in pixels, as in 1024x768")
+    return value
+
+
+Size = Annotated[str, AfterValidator(_size)]
+Regime = Literal["square", "random_aspect"]
+Variant = Literal["original", "enhanced"]
+
+
+class PromptFile(Frozen):
+    """Prompts brought along: a CSV or Parquet file with a column text and, if there, task, category, style (slugs) and atoms (JSON)."""
+
+    path: str
+    source: str = Field(description="where the prompts come from, recorded with each")
+
+
+class Prompts(Frozen):
+    written: int = Field(ge=0, description="prompts to write over the taxonomy")
+    files: tuple[PromptFile, ...] = ()
+
+
+class Deduplication(Frozen):
+    """Two prompts whose embeddings' cosine reaches `similarity` are one, if their atoms are equal too (guard) or always (the paper's preset)."""
+
+    similarity: float = Field(default=0.8, gt=0, le=1)
+    guard: bool = True
+
+
+class Screen(Frozen):
+    """evaluation_prompts: text files, one evaluation prompt a line, that training prompts must not repeat."""
+
+    evaluation_prompts: tuple[str, ...] = ()
+
+
+class Generator(Frozen):
+    """A diffusers pipeline and how it is called. model: a folder or a hub id; revision: a commit of the hub, or the folder's own version."""
+
+    name: Slug
+    model: str
+    revision: str
+    pipeline: str = Field(description="the diffusers class, e.g. ZImagePipeline")
+    dtype: Literal["float32", "float16", "bfloat16"]
+    steps: int = Field(ge=1)
+    guidance: float = Field(ge=0)
+    guidance_argument: Literal["guidance_scale", "true_cfg_scale", "distilled_guidance_scale"] = "guidance_scale"
+    negative_prompt: str | None = None
+    options: dict[str, Any] = Field(default={}, description="further arguments of the pipeline's call, recorded")
+    size_multiple: int = Field(ge=1)
+    largest_side: int = Field(ge=1, description="pixels; the largest side that the model was made for")
+    batch_size: int = Field(default=8, ge=1)
+    memory_gib: float = Field(default=0, ge=0, description="device memory that it needs")
+    licence: str
+    output_may_train: bool = Field(description="whether the licence lets its output train another model")
+
+
+class Generation(Frozen):
+    generators: tuple[Generator, ...] = Field(min_length=1)
+    variants: tuple[Variant, ...] = ("original", "enhanced")
+    regimes: dict[Regime, tuple[Size, ...]]
+    candidates: int = Field(default=1, ge=1, description="pictures for each (prompt, variant, regime, generator)")
+    quality: int = Field(default=95, ge=1, le=100, description="JPEG quality")
+
+    @model_validator(mode="after")
+    def _sizes_that_can_be_made(self) -> Generation:
+        if not self.regimes:
+            raise ValueError("regimes is empty; allowed keys: square, random_aspect, each with a list of sizes")
+        names = [g.name for g in self.generators]
+        if len(set(names)) < len(names):
+            raise ValueError(f"generators: the names {names} are not all different; give each its own")
+        for regime, sizes in self.regimes.items():
+            if not sizes:
+                raise ValueError(f"regimes.{regime} is empty; list at least one size, or leave the regime out")
+            for size in sizes:
+                self._check(regime, size)
+        return self
+
+    def _check(self, regime: str, size: str) -> None:
+        width, height = dimensions(size)
+        if (regime == "square") != (width == height):
+            raise ValueError(f"regimes.{regime}: {size} does not belong there; square sizes go under square, all others under random_aspect")
+        for generator in self.generators:
+            multiple, largest = generator.size_multiple, generator.largest_side
+            if width % multiple or height % multiple or max(width, height) > largest:
+                raise ValueError(
+                    f"regimes.{regime}: generator {generator.name} cannot make {size}; allowed are sides that are a multiple of"
+                    f" {multiple} and at most {largest} px"
+                )
+
+
+class Photos(Frozen):
+    """Real photographs: a folder and its metadata file (CSV or JSON lines; one row a picture: file, author, licence, source, caption)."""
+
+    folder: str
+    metadata: str
+    quality: int = Field(default=95, ge=1, le=100)
+
+
+class Scorer(Frozen):
+    """A scorer of the registry (conf/scores.py names them); model and revision where the scorer loads one; options are the scorer's own."""
+
+    name: str
+    model: str | None = None
+    revision: str | None = None
+    batch_size: int = Field(default=32, ge=1)
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _known(self) -> Scorer:
+        if self.name not in IMAGE_SCORERS:
+            raise unknown("", "scorer", self.name, IMAGE_SCORERS, "Name one of these.")
+        return self
+
+
+class Judge(Frozen):
+    """A vision-language model of transformers that answers one yes/no question an atom."""
+
+    name: Slug
+    model: str
+    revision: str
+    dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
+    batch_size: int = Field(default=16, ge=1)
+    licence: str
+
+
+class Release(Frozen):
+    """Where shards go, under which release name, and how many samples a shard holds on average."""
+
+    name: Slug
+    folder: str
+    samples_per_shard: int = Field(default=1000, ge=1)
+
+
+class Run(Frozen):
+    """How a run behaves. wave_seconds: the work between two commits; max_error_fraction: the share of error rows at which a job stops."""
+
+    wave_seconds: float = Field(default=30, gt=0)
+    max_error_fraction: float = Field(default=0.2, gt=0, le=1)
+
+
+class Recipe(Frozen):
+    name: Slug
+    lakehouse: str = Field(description="the folder that holds the tables, one folder each")
+    seed: int = Field(default=0, ge=0)
+    taxonomy: str
+    policy: str
+    prompts: Prompts
+    deduplication: Deduplication = Deduplication()
+    screen: Screen = Screen()
+    generation: Generation
+    photos: Photos | None = None
+    scorers: tuple[Scorer, ...] = Field(min_length=1)
+    judge: Judge
+    release: Release
+    run: Run = Run()
+
+    _taxonomy: Taxonomy = PrivateAttr()
+    _policy: Policy = PrivateAttr()
+    _path: Path = PrivateAttr()
+
+    @property
+    def labels(self) -> Taxonomy:
+        """The loaded taxonomy."""
+        return self._taxonomy
+
+    @property
+    def gates(self) -> Policy:
+        """The loaded policy."""
+        return self._policy
+
+    @property
+    def path(self) -> Path:
+        """The file that this recipe was read from."""
+        return self._path
+
+
+def dimensions(size: str) -> tuple[int, int]:
+    """(width, height) in pixels of a size like '80x48'."""
+    width, height = size.split("x")
+    return int(width), int(height)
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """The recipe at `path`; RecipeError says in a sentence what is wrong, what is allowed and what to do."""
+    path = Path(path)
+    recipe = load(Recipe, path)
+    recipe._path = path
+    recipe._taxonomy = load_taxonomy(recipe.taxonomy)
+    recipe._policy = load_policy(recipe.policy, recipe._taxonomy)
+    _check_scores(recipe, path)
+    _check_prompts(recipe, path)
+    return recipe
+
+
+def _check_scores(recipe: Recipe, path: Path) -> None:
+    """A policy may need only what the recipe's scorers give."""
+    scorers = {scorer.name for scorer in recipe.scorers} | {"judge"}
+    given = [name for name, score in SCORES.items() if score.scorer in scorers]
+    for needed in sorted(recipe.gates.scores()):
+        if needed not in given:
+            raise RecipeError(
+                f"{path}: policy: {recipe.gates.name} needs the score {needed}, which no scorer of this recipe gives."
+                f" Add the scorer {SCORES[needed].scorer}, or take the gate out of the policy."
+            )
+
+
+def _check_prompts(recipe: Recipe, path: Path) -> None:
+    if not recipe.prompts.written and not recipe.prompts.files:
+        raise RecipeError(f"{path}: prompts: nothing is written and no file is brought. Set prompts.written or prompts.files.")

@@ -1,0 +1,1 @@
+"""The lakehouse: tables.py says what each table holds, delta.py is the only writer, views/*.sql decide."""
