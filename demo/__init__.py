@@ -1,0 +1,1 @@
+"""The embedded default: a world of drawn scenes, and the scripts that train the tiny models of conf/demo.yaml on it."""
