@@ -77,6 +77,7 @@ class Policy(Frozen):
     best: Best
     thresholds: tuple[Threshold, ...] = Field(min_length=1)
     quotas: tuple[Quota, ...] = ()
+    licences: tuple[str, ...] = Field(default=(), description="licences of photographs that may ship; empty: all")
 
     @model_validator(mode="after")
     def _no_gate_twice(self) -> Policy:

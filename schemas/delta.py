@@ -1,0 +1,154 @@
+"""The only writer of Delta tables: creates them, appends waves, replaces, merges scores, and reports every table version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from schemas.tables import IMAGE_SCORES, SCHEMA_VERSION, TABLES, Table
+
+# Small row groups, no statistics and no dictionary on the picture column: a range of ids is read without its neighbours' bytes.
+_IMAGE_PROPERTIES = {
+    "parquet.block.size": str(32 * 1024 * 1024),
+    "parquet.column.statistics.enabled#image": "false",
+    "parquet.enable.dictionary#image": "false",
+}
+
+
+class Lakehouse:
+    """The tables of one recipe below one folder (or in one catalog schema); every write goes through here.
+
+    root: the folder, one table a subfolder. recipe: the owner's name, kept in every table's properties.
+    catalog_schema: `catalog.schema` where a catalog holds the tables; None registers them by path in the session.
+    """
+
+    def __init__(self, spark: SparkSession, root: str, recipe: str, catalog_schema: str | None = None):
+        self.spark = spark
+        self.root = root.rstrip("/")
+        self.recipe = recipe
+        self.catalog_schema = catalog_schema
+
+    def path(self, table: str) -> str:
+        return f"{self.root}/{TABLES[table].name}"
+
+    def create(self) -> None:
+        """Create what is missing, and register every table under its bare name in this session."""
+        for table in TABLES.values():
+            if not DeltaTable.isDeltaTable(self.spark, self.path(table.name)):
+                self._create(table)
+        self.register()
+
+    def register(self) -> None:
+        """Make every table known by its bare name; without a catalog as temporary views over the paths."""
+        for name in TABLES:
+            if self.catalog_schema:
+                location = self.path(name)
+                self.spark.sql(f"create table if not exists {self.catalog_schema}.{name} using delta location '{location}'")
+            else:
+                self.read(name).createOrReplaceTempView(name)
+        if self.catalog_schema:
+            catalog, schema = self.catalog_schema.split(".")
+            self.spark.sql(f"use catalog {catalog}")
+            self.spark.sql(f"use schema {schema}")
+
+    def read(self, table: str, version: int | None = None) -> DataFrame:
+        """The table as it is now, or as it was at `version`."""
+        reader = self.spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        return reader.load(self.path(table))
+
+    def append(self, table: str, frame: DataFrame, run_id: str, wave: int) -> None:
+        """Append one wave. The commit is guarded: the same (run, wave) again adds nothing; restart safety is the caller's anti-join."""
+        columns = TABLES[table].column_names
+        writer = frame.select(*columns).write.format("delta").mode("append")
+        writer.option("txnAppId", f"{table}/{run_id}").option("txnVersion", wave).save(self.path(table))
+
+    def replace(self, table: str, frame: DataFrame, where: str | None = None) -> None:
+        """Replace the whole table, or the rows that meet `where`, in one commit."""
+        self._refuse_pictures(table)
+        writer = frame.select(*TABLES[table].column_names).write.format("delta").mode("overwrite")
+        if where is not None:
+            writer = writer.option("replaceWhere", where)
+        writer.save(self.path(table))
+
+    def merge_scores(self, frame: DataFrame) -> None:
+        """Merge one row a picture into scores: what the new passes answered replaces the old answer, a null with its reason included.
+
+        new.revisions names every score that was asked for; of the others the old value, reason and revision stay.
+        """
+        answered = "map_contains_key(new.revisions, '{}')"
+        updates = {
+            column.name: f"case when {answered.format(column.name)} then new.{column.name} else old.{column.name} end"
+            for column in IMAGE_SCORES
+        }
+        updates |= {name: f"coalesce(new.{name}, old.{name})" for name in ("phash", "mean_color")}
+        updates |= {name: _newer(name) for name in ("reasons", "revisions")}
+        updates |= {name: f"new.{name}" for name in ("seconds", "run_id", "created_at")}
+        same = " and ".join(f"old.{name} = new.{name}" for name in ("task", "category", "style", "image_id"))
+        (
+            DeltaTable.forPath(self.spark, self.path("scores"))
+            .alias("old")
+            .merge(frame.select(*TABLES["scores"].column_names).alias("new"), same)
+            .whenMatchedUpdate(set=updates)
+            .whenNotMatchedInsertAll()
+            .execute()
+        )
+
+    def missing(self, inputs: DataFrame, table: str, key: Iterable[str] | None = None, done: DataFrame | None = None) -> DataFrame:
+        """The input rows whose key is not in the table yet: the work to do. `done` narrows what counts as being there."""
+        on = list(key or TABLES[table].key)
+        rows = self.read(table) if done is None else done
+        return inputs.join(rows.select(*on).distinct(), on=on, how="left_anti")
+
+    def version(self, table: str) -> int:
+        return int(DeltaTable.forPath(self.spark, self.path(table)).history(1).select("version").first()[0])
+
+    def versions(self) -> dict[str, int]:
+        """The current version of every table."""
+        return {name: self.version(name) for name in TABLES}
+
+    def _create(self, table: Table) -> None:
+        builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table.name)).comment(table.comment)
+        for column in table.columns:
+            builder = builder.addColumn(column.name, column.type, nullable=not column.required, comment=column.comment)
+        if table.partitioned_by:
+            builder = builder.partitionedBy(*table.partitioned_by)
+        for name, value in self._properties(table).items():
+            builder = builder.property(name, value)
+        builder.execute()
+        for name, condition in table.checks:
+            self.spark.sql(f"alter table delta.`{self.path(table.name)}` add constraint {name} check ({condition})")
+
+    def _properties(self, table: Table) -> dict[str, str]:
+        indexed = [c.name for c in table.columns if c.name not in table.unindexed and c.name not in table.partitioned_by]
+        properties = {
+            "goldpan.recipe": self.recipe,
+            "goldpan.schema_version": SCHEMA_VERSION,
+            "delta.enableDeletionVectors": "false",
+            "delta.dataSkippingStatsColumns": ",".join(indexed),
+        }
+        return properties | (_IMAGE_PROPERTIES if "image" in table.column_names else {})
+
+    @staticmethod
+    def _refuse_pictures(table: str) -> None:
+        if "image" in TABLES[table].column_names:
+            raise ValueError(f"{table} holds pictures and is append-only; a take-down is a DELETE by id")
+
+
+def local_table(root: str, table: str) -> Path:
+    """Where a table lies on this machine's disk, for readers without a JVM."""
+    return Path(root.removeprefix("file:")) / table
+
+
+def _newer(name: str) -> str:
+    return f"map_concat(map_filter(old.{name}, (k, v) -> not map_contains_key(new.revisions, k)), new.{name})"
+
+
+def with_run(frame: DataFrame, run_id: str) -> DataFrame:
+    """The frame with the two columns that every fact carries: run_id and created_at."""
+    return frame.withColumn("run_id", F.lit(run_id)).withColumn("created_at", F.current_timestamp())

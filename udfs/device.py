@@ -1,0 +1,58 @@
+"""Which device this worker process computes on: an accelerator that no other worker holds, else the CPU."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import os
+import tempfile
+from pathlib import Path
+from typing import IO
+
+_held: list[IO[str]] = []  # an open lock file is the lease; the kernel ends it with the process
+
+
+class NoDeviceError(RuntimeError):
+    """Every accelerator is held by another worker process."""
+
+
+@functools.cache
+def claim_device() -> str:
+    """'cuda:<i>' leased to this process until it ends, or 'cpu' where there is no accelerator.
+
+    A lease and not Spark's task resource: a reused worker gets another address from task to task, while its model stays where it is.
+    Raises NoDeviceError when there are accelerators and all are taken: more task slots than devices.
+    """
+    import torch
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count == 0:
+        return "cpu"
+    for index in range(count):
+        uuid = torch.cuda.get_device_properties(index).uuid
+        if _lease(f"goldpan-{uuid}"):
+            return f"cuda:{index}"
+    raise NoDeviceError(
+        f"all {count} accelerators are held by other workers; set spark.executor.cores so that there is one task slot a device"
+    )
+
+
+def device_name(device: str) -> str:
+    """What the table records: 'cpu', or the accelerator's product name."""
+    if device == "cpu":
+        return device
+    import torch
+
+    return str(torch.cuda.get_device_name(device))
+
+
+def _lease(name: str) -> bool:
+    handle = (Path(tempfile.gettempdir()) / f"{name}.lock").open("a")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        return False
+    _held.append(handle)
+    return True

@@ -1,0 +1,116 @@
+"""Generators: a diffusers pipeline as a spec. One random generator a picture, seeded from its row, so the place in a batch does not matter."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from udfs.codec import encode_generated, sha256
+from udfs.ids import content_id
+
+
+class BlankImageError(ValueError):
+    """The pipeline decoded to a uniform or non-finite picture (fp16 overflow, a safety checker's black frame)."""
+
+
+@dataclass(frozen=True)
+class DiffusersGenerator:
+    """How a pipeline is loaded and called; `parameters` is the part that shapes the pixels and so the ids."""
+
+    model: str
+    revision: str
+    pipeline: str
+    dtype: str
+    steps: int
+    guidance: float
+    guidance_argument: str
+    negative_prompt: str | None
+    options: str  # canonical JSON, so that the spec stays hashable
+    quality: int
+    batch_size: int
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Everything that shapes the picture besides text, seed and size. The batch size does not belong to it."""
+        return {
+            "model": f"{self.model}@{self.revision}",
+            "pipeline": self.pipeline,
+            "dtype": self.dtype,
+            "steps": self.steps,
+            self.guidance_argument: self.guidance,
+            "negative_prompt": self.negative_prompt,
+            "options": json.loads(self.options),
+            "quality": self.quality,
+        }
+
+    @property
+    def spec_id(self) -> str:
+        return content_id(self.parameters)
+
+    def load(self, device: str) -> _LoadedPipeline:
+        import diffusers
+        import torch
+
+        diffusers.utils.logging.disable_progress_bar()
+        cls = getattr(diffusers, self.pipeline)
+        local = _is_folder(self.model)
+        source = {} if local else {"revision": self.revision}
+        pipe = cls.from_pretrained(self.model, torch_dtype=getattr(torch, self.dtype), local_files_only=local, **source)
+        pipe.set_progress_bar_config(disable=True)
+        return _LoadedPipeline(self, pipe.to(device))
+
+
+@dataclass
+class _LoadedPipeline:
+    spec: DiffusersGenerator
+    pipe: Any
+
+    def prepare(self, row: dict[str, Any]) -> dict[str, Any]:
+        return row
+
+    def group(self, row: dict[str, Any]) -> tuple[int, int]:
+        return row["width"], row["height"]
+
+    def run(self, batch: list[dict[str, Any]]) -> list[np.ndarray]:
+        import torch
+
+        call = {
+            self.spec.guidance_argument: self.spec.guidance,
+            "num_inference_steps": self.spec.steps,
+            **json.loads(self.spec.options),
+        }
+        if self.spec.negative_prompt is not None:
+            call["negative_prompt"] = [self.spec.negative_prompt] * len(batch)
+        with torch.inference_mode():
+            images = self.pipe(
+                prompt=[row["text"] for row in batch],  # a list of our own: some pipelines edit it in place
+                width=batch[0]["width"],
+                height=batch[0]["height"],
+                generator=[torch.Generator("cpu").manual_seed(row["seed"]) for row in batch],
+                output_type="np",
+                **call,
+            ).images
+        return list(images)
+
+    def finish(self, row: dict[str, Any], result: np.ndarray) -> dict[str, Any]:
+        data = encode_generated(to_picture(result), self.spec.quality)
+        return {"image": data, "sha256": sha256(data)}
+
+
+def to_picture(pixels: np.ndarray) -> Image.Image:
+    """An RGB picture from (height, width, 3) floats in 0-1. BlankImageError unless they are finite and their standard deviation is above 2/255."""
+    if not np.isfinite(pixels).all():
+        raise BlankImageError("the pipeline decoded to values that are not finite; use bfloat16 or float32, or the pipeline's fixed VAE")
+    if pixels.std() <= 2 / 255:
+        raise BlankImageError(f"the picture is uniform (standard deviation {pixels.std() * 255:.2f}/255)")
+    return Image.fromarray((pixels * 255).round().clip(0, 255).astype(np.uint8), "RGB")
+
+
+def _is_folder(model: str) -> bool:
+    from pathlib import Path
+
+    return Path(model).is_dir()

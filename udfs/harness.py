@@ -1,0 +1,243 @@
+"""The Arrow harness: runs a model over the rows of mapInArrow and answers every row, by a result or by an error row.
+
+A stage is built from a spec. The spec travels (it is pickled), the model is loaded once per worker process and kept; another spec evicts it.
+Decoding (`prepare`) and encoding (`finish`) run on a small thread pool while the model works, so that it does not wait for them.
+"""
+
+from __future__ import annotations
+
+import gc
+import math
+import time
+from collections import deque
+from collections.abc import Hashable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from udfs.device import claim_device, device_name
+
+Row = dict[str, Any]
+
+ANSWER = [
+    ("status", pa.string()),
+    ("error_class", pa.string()),
+    ("error_message", pa.string()),
+    ("device", pa.string()),
+    ("seconds", pa.float64()),
+]
+_MESSAGE_LIMIT = 2000
+_POOL_THREADS = 2
+
+
+class Model(Protocol):
+    """A loaded model. Only `run` sees a batch; an exception of any of the four becomes the error row of the row that caused it."""
+
+    def prepare(self, row: Row) -> Any:
+        """Decode one row, off the model's thread."""
+
+    def group(self, prepared: Any) -> Hashable:
+        """Rows of equal groups may share a batch (pictures of one size)."""
+
+    def run(self, batch: list[Any]) -> list[Any]:
+        """One result for each prepared row, in order."""
+
+    def finish(self, row: Row, result: Any) -> Row:
+        """Encode one result into the stage's own columns, off the model's thread."""
+
+
+class Spec(Protocol):
+    """A frozen, picklable description of a model. batch_size: the largest batch that is tried."""
+
+    @property
+    def batch_size(self) -> int: ...
+
+    def load(self, device: str) -> Model: ...
+
+
+class NotFiniteError(ValueError):
+    """The model answered NaN or an infinity."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A callable for mapInArrow. keep: the input columns that pass through; columns: the stage's own, (name, Arrow type) in order.
+
+    The output schema is keep + columns + status, error_class, error_message, device, seconds; own columns are null in an error row.
+    """
+
+    spec: Spec
+    keep: tuple[tuple[str, pa.DataType], ...]
+    columns: tuple[tuple[str, pa.DataType], ...]
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([*self.keep, *self.columns, *ANSWER])
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        rows = (row for batch in batches for row in batch.to_pylist())
+        out: list[Row] = []
+        for answer in self.answers(rows):
+            out.append(answer)
+            if len(out) >= self.spec.batch_size:
+                yield self._batch(out)
+                out = []
+        if out:
+            yield self._batch(out)
+
+    def answers(self, rows: Iterator[Row]) -> Iterator[Row]:
+        """One answer a row, in no particular order. The model is not loaded if there is no row."""
+        first = next(rows, None)
+        if first is None:
+            return
+        device = claim_device()
+        work = _Work(self, loaded(self.spec, device), device)
+        with ThreadPoolExecutor(_POOL_THREADS) as pool:
+            try:
+                yield from work.through(_chain(first, rows), pool)
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _batch(self, rows: list[Row]) -> pa.RecordBatch:
+        return pa.RecordBatch.from_pylist(rows, schema=self.schema)
+
+
+@dataclass
+class _Work:
+    """One task's way through its rows: prepare ahead, run full batches group by group, finish behind."""
+
+    stage: Stage
+    model: Model
+    device: str
+    waiting: dict[Hashable, list[tuple[Row, Any]]] = field(default_factory=dict)
+
+    def through(self, rows: Iterator[Row], pool: ThreadPoolExecutor) -> Iterator[Row]:
+        ahead: deque[tuple[Row, Future[Any]]] = deque()
+        behind: deque[Future[Row]] = deque()
+        size = self.stage.spec.batch_size
+        more = True
+        while more or ahead:
+            while more and len(ahead) < 2 * size:
+                row = next(rows, None)
+                more = row is not None
+                if row is not None:
+                    ahead.append((row, pool.submit(self.model.prepare, row)))
+            if ahead:
+                row, prepared = ahead.popleft()
+                yield from self._take(row, prepared, behind, pool)
+            while len(behind) > 2 * size:
+                yield behind.popleft().result()
+        for group in list(self.waiting):
+            self._run_group(group, behind, pool)
+        while behind:
+            yield behind.popleft().result()
+
+    def _take(self, row: Row, prepared: Future[Any], behind: deque[Future[Row]], pool: ThreadPoolExecutor) -> Iterator[Row]:
+        try:
+            item = prepared.result()
+            group = self.model.group(item)
+        except Exception as error:
+            yield self._failed(row, error, 0.0)
+            return
+        batch = self.waiting.setdefault(group, [])
+        batch.append((row, item))
+        if len(batch) >= min(self.stage.spec.batch_size, _limits.get(self._limit_key(group), self.stage.spec.batch_size)):
+            self._run_group(group, behind, pool)
+
+    def _run_group(self, group: Hashable, behind: deque[Future[Row]], pool: ThreadPoolExecutor) -> None:
+        for row, result, seconds in self._run(self.waiting.pop(group, []), group):
+            behind.append(pool.submit(self._finished, row, result, seconds))
+
+    def _run(self, batch: list[tuple[Row, Any]], group: Hashable) -> list[tuple[Row, Any, float]]:
+        """Results of a batch. Out of memory: halve, and remember the size. Any other error: halve until the row that raises is alone."""
+        if not batch:
+            return []
+        started = time.perf_counter()
+        try:
+            results = self.model.run([item for _, item in batch])
+        except Exception as error:
+            if _is_fatal(error):
+                raise
+            seconds = time.perf_counter() - started
+            if len(batch) == 1:
+                return [(batch[0][0], error, seconds)]
+            half = len(batch) // 2
+            if _is_out_of_memory(error):
+                _limits[self._limit_key(group)] = half
+                del error
+                _free_memory()
+            return self._run(batch[:half], group) + self._run(batch[half:], group)
+        if len(results) != len(batch):
+            raise RuntimeError(f"{type(self.model).__name__}.run answered {len(results)} results for {len(batch)} rows")
+        share = (time.perf_counter() - started) / len(batch)
+        return [(row, result, share) for (row, _), result in zip(batch, results, strict=True)]
+
+    def _finished(self, row: Row, result: Any, seconds: float) -> Row:
+        if isinstance(result, Exception):
+            return self._failed(row, result, seconds)
+        try:
+            own = self.model.finish(row, result)
+            for name, value in own.items():
+                if isinstance(value, float) and not math.isfinite(value):
+                    raise NotFiniteError(f"{name} is {value}")
+        except Exception as error:
+            return self._failed(row, error, seconds)
+        return self._kept(row) | own | self._answer("ok", None, None, seconds)
+
+    def _failed(self, row: Row, error: Exception, seconds: float) -> Row:
+        own = {name: None for name, _ in self.stage.columns}
+        message = (str(error) or type(error).__name__)[:_MESSAGE_LIMIT]
+        return self._kept(row) | own | self._answer("error", type(error).__name__, message, seconds)
+
+    def _kept(self, row: Row) -> Row:
+        return {name: row[name] for name, _ in self.stage.keep}
+
+    def _answer(self, status: str, error_class: str | None, message: str | None, seconds: float) -> Row:
+        return {
+            "status": status,
+            "error_class": error_class,
+            "error_message": message,
+            "device": device_name(self.device),
+            "seconds": seconds,
+        }
+
+    def _limit_key(self, group: Hashable) -> tuple[str, Hashable, str]:
+        return repr(self.stage.spec), group, self.device
+
+
+_limits: dict[tuple[str, Hashable, str], int] = {}
+_cache: dict[str, Model] = {}
+
+
+def loaded(spec: Spec, device: str) -> Model:
+    """The model of a spec, loaded once per process. The cache holds one: two large models do not fit one device."""
+    key = f"{spec!r} on {device}"
+    if key not in _cache:
+        _cache.clear()
+        _free_memory()
+        _cache[key] = spec.load(device)
+    return _cache[key]
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+
+
+def _is_fatal(error: Exception) -> bool:
+    """A poisoned device context: nothing works in this process any more; Spark retries the task in a fresh one."""
+    return type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error)
+
+
+def _free_memory() -> None:
+    gc.collect()
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _chain(first: Row, rest: Iterator[Row]) -> Iterator[Row]:
+    yield first
+    yield from rest
