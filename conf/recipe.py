@@ -51,11 +51,11 @@ class Screen(Frozen):
 
 
 class Generator(Frozen):
-    """A diffusers pipeline and how it is called. model: a folder or a hub id; revision: a commit of the hub, or the folder's own version."""
+    """A diffusers pipeline and how it is called. model: a folder (its revision is its digest), or a hub id with the commit as revision."""
 
     name: Slug
     model: str
-    revision: str
+    revision: str | None = None
     pipeline: str = Field(description="the diffusers class, e.g. ZImagePipeline")
     dtype: Literal["float32", "float16", "bfloat16"]
     steps: int = Field(ge=1)
@@ -134,7 +134,7 @@ class Judge(Frozen):
 
     name: Slug
     model: str
-    revision: str
+    revision: str | None = None
     dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
     batch_size: int = Field(default=16, ge=1)
     licence: str

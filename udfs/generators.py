@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,13 @@ class BlankImageError(ValueError):
 
 @dataclass(frozen=True)
 class DiffusersGenerator:
-    """How a pipeline is loaded and called; `parameters` is the part that shapes the pixels and so the ids."""
+    """How a pipeline is loaded and called; `parameters` is the part that shapes the pixels and so the ids.
+
+    model: its name in the recipe, with `revision` its identity; location: the folder that holds it on this machine, or the hub id.
+    """
 
     model: str
+    location: str
     revision: str
     pipeline: str
     dtype: str
@@ -57,9 +62,9 @@ class DiffusersGenerator:
 
         diffusers.utils.logging.disable_progress_bar()
         cls = getattr(diffusers, self.pipeline)
-        local = _is_folder(self.model)
+        local = Path(self.location).is_dir()
         source = {} if local else {"revision": self.revision}
-        pipe = cls.from_pretrained(self.model, torch_dtype=getattr(torch, self.dtype), local_files_only=local, **source)
+        pipe = cls.from_pretrained(self.location, torch_dtype=getattr(torch, self.dtype), local_files_only=local, **source)
         pipe.set_progress_bar_config(disable=True)
         return _LoadedPipeline(self, pipe.to(device))
 
@@ -109,8 +114,3 @@ def to_picture(pixels: np.ndarray) -> Image.Image:
         raise BlankImageError(f"the picture is uniform (standard deviation {pixels.std() * 255:.2f}/255)")
     return Image.fromarray((pixels * 255).round().clip(0, 255).astype(np.uint8), "RGB")
 
-
-def _is_folder(model: str) -> bool:
-    from pathlib import Path
-
-    return Path(model).is_dir()

@@ -1,0 +1,140 @@
+"""accepted texts -> images: one row per (prompt, variant, regime, generator, candidate)."""
+
+from __future__ import annotations
+
+import json
+from functools import reduce
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from conf.paths import resolve_model
+from conf.recipe import Generation, Generator, dimensions
+from jobs.launch import Context, main
+from jobs.waves import run_waves
+from udfs.generators import DiffusersGenerator
+from udfs.harness import Stage
+from udfs.ids import content_id, image_id, image_seed
+from udfs.versions import library_versions
+
+ROW = (
+    ("image_id", pa.string()),
+    ("prompt_id", pa.string()),
+    ("variant", pa.string()),
+    ("regime", pa.string()),
+    ("candidate", pa.int32()),
+    ("seed", pa.int64()),
+    ("text", pa.string()),
+    ("width", pa.int32()),
+    ("height", pa.int32()),
+    ("task", pa.string()),
+    ("category", pa.string()),
+    ("style", pa.string()),
+)
+_PICTURE = (("image", pa.binary()), ("sha256", pa.string()))
+
+
+def run(context: Context) -> None:
+    generation = context.recipe.generation
+    texts = context.spark.table("accepted_texts").where(F.col("policy") == context.recipe.gates.name)
+    for generator in generation.generators:
+        spec = generator_spec(generator, generation.quality)
+        wanted = requests(texts, generation, generator.name, spec, context.recipe.seed)
+        todo = _todo(context, wanted)
+        if context.sample:
+            _sample(context, todo, generator, spec)
+        else:
+            run_waves(context, "images", todo, lambda wave, g=generator, s=spec: rendered(wave, g, s))
+
+
+def generator_spec(generator: Generator, quality: int) -> DiffusersGenerator:
+    """The resolved spec; its parameters and so every id hold the recipe's name of the model, not a path of this machine."""
+    location, revision = resolve_model(generator.model, generator.revision)
+    return DiffusersGenerator(
+        model=generator.model,
+        location=location,
+        revision=revision,
+        pipeline=generator.pipeline,
+        dtype=generator.dtype,
+        steps=generator.steps,
+        guidance=generator.guidance,
+        guidance_argument=generator.guidance_argument,
+        negative_prompt=generator.negative_prompt,
+        options=json.dumps(generator.options, sort_keys=True),
+        quality=quality,
+        batch_size=generator.batch_size,
+    )
+
+
+def requests(texts: DataFrame, generation: Generation, name: str, spec: DiffusersGenerator, seed: int) -> DataFrame:
+    """texts -> one row a picture to render: every variant in every regime, `candidates` times, with its seed, size and id."""
+    chosen = texts.where(F.col("variant").isin(*generation.variants))
+    regimes = F.array(*[F.lit(regime) for regime in sorted(generation.regimes)])
+    wanted = chosen.withColumn("regime", F.explode(regimes)).withColumn(
+        "candidate", F.explode(F.sequence(F.lit(0), F.lit(generation.candidates - 1)))
+    )
+    sizes = {regime: [dimensions(size) for size in sizes] for regime, sizes in generation.regimes.items()}
+    parameters = spec.parameters
+
+    def identified(rows: Any) -> Any:
+        for batch in rows:
+            out = [_identify(row, name, parameters, sizes, seed) for row in batch.to_pylist()]
+            yield pa.RecordBatch.from_pylist(out, schema=pa.schema(ROW))
+
+    columns = ("prompt_id", "variant", "regime", "candidate", "text", "task", "category", "style")
+    return wanted.select(*columns).mapInArrow(identified, schema=from_arrow_schema(pa.schema(ROW)))
+
+
+def rendered(wave: DataFrame, generator: Generator, spec: DiffusersGenerator) -> DataFrame:
+    """requests -> rows of images; the model runs here."""
+    stage = Stage(spec, keep=ROW, columns=_PICTURE)
+    constants: dict[str, Column] = {
+        "generator": F.lit(generator.name),
+        "spec_id": F.lit(spec.spec_id),
+        "output_may_train": F.lit(generator.output_may_train),
+        "model": F.lit(f"{generator.name}@{spec.revision}"),
+        "parameters": F.lit(json.dumps(spec.parameters, sort_keys=True)),
+        "library_versions": F.lit(library_versions("torch", "diffusers", "transformers", "pillow")),
+        "licence": F.lit(generator.licence),
+    }
+    return wave.mapInArrow(stage, schema=from_arrow_schema(stage.schema)).withColumns(constants)
+
+
+def _identify(row: dict[str, Any], name: str, parameters: dict[str, Any], sizes: dict[str, Any], recipe_seed: int) -> dict[str, Any]:
+    seed = image_seed(recipe_seed, row["prompt_id"], row["variant"], row["regime"], name, row["candidate"])
+    choices = sizes[row["regime"]]
+    width, height = choices[int(content_id([seed, "size"])[:8], 16) % len(choices)]
+    made = {"seed": seed, "width": width, "height": height}
+    return row | made | {"image_id": image_id(row["text"], parameters, **made)}
+
+
+def _todo(context: Context, wanted: DataFrame) -> DataFrame:
+    images = context.lakehouse.read("images").select("image_id", "status")
+    if context.retry == "errors":
+        failed = images.where("status = 'error'").join(images.where("status = 'ok'"), "image_id", "left_anti")
+        return wanted.join(failed.select("image_id").distinct(), "image_id", "left_semi")
+    return context.lakehouse.missing(wanted, "images")
+
+
+def _sample(context: Context, todo: DataFrame, generator: Generator, spec: DiffusersGenerator) -> None:
+    """Render the first few requests into a contact sheet; nothing is written to the lakehouse."""
+    from jobs.contact_sheet import save_contact_sheet
+
+    first = todo.orderBy("task", "category", "style", "image_id").limit(context.sample).localCheckpoint()
+    rows = rendered(first.coalesce(1), generator, spec).collect()
+    cells = [(row["image"], [row["text"], f"seed {row['seed']}"]) for row in rows if row["status"] == "ok"]
+    path = context.sample_path(f"generate_images_{generator.name}")
+    save_contact_sheet(path, cells, columns=4, title=f"{generator.name}@{spec.revision}: a sample of {len(cells)}")
+    seconds = sum(row["seconds"] for row in rows) / max(1, len(rows))
+    context.say(f"generate_images: {len(cells)} of {len(rows)} pictures in {path}, {seconds:.3f} s each; nothing was written to the lakehouse")
+    for row in rows:
+        if row["status"] == "error":
+            context.say(f"  {row['error_class']}: {row['error_message']}")
+
+
+if __name__ == "__main__":
+    main(run, plan=True, retry=("errors",), sample=True)

@@ -1,0 +1,158 @@
+"""How every job starts: read the recipe, check the lakehouse, only then start Spark; errors that a person can mend are one sentence."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from conf.loading import RecipeError
+from conf.recipe import Recipe, load_recipe
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from schemas.delta import Lakehouse
+
+
+class JobError(RuntimeError):
+    """A job cannot go on; the message says why and what to do. What was committed stays."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a job works with. plan, retry, sample: the flags of the same names; jobs without a flag see its default."""
+
+    spark: SparkSession
+    recipe: Recipe
+    lakehouse: Lakehouse
+    run_id: str
+    plan: bool = False
+    retry: str | None = None
+    sample: int | None = None
+
+    def say(self, text: str) -> None:
+        """One line for the person who waits; Spark's own log goes to its file."""
+        print(text, flush=True)
+
+    def sample_path(self, name: str) -> Path:
+        """Where --sample puts its contact sheet: beside the shards, outside the lakehouse."""
+        folder = Path(self.recipe.release.folder) / "samples"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{name}.png"
+
+
+Job = Callable[[Context], None]
+
+
+def main(run: Job, *, plan: bool = False, retry: Sequence[str] = (), sample: bool = False) -> None:
+    """The whole of a job's command line. Exit status: 0 done, 1 stopped by an error, 2 a mistake in the recipe or arguments, 130 interrupted."""
+    parser = argparse.ArgumentParser(description=(sys.modules["__main__"].__doc__ or "").strip(), formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--config", required=True, help="the recipe, a YAML file; conf/demo.yaml is one")
+    parser.add_argument("--catalog", help="catalog that holds the tables; without it they are registered by path")
+    parser.add_argument("--schema", help="schema in the catalog")
+    if plan:
+        parser.add_argument("--plan", action="store_true", help="say what there is to do and how long it would take; start no model")
+    if retry:
+        parser.add_argument("--retry", choices=retry, help="do only these rows again")
+    if sample:
+        parser.add_argument("--sample", type=int, metavar="N", help="try N rows into a contact sheet; write nothing to the lakehouse")
+    options = vars(parser.parse_args())
+    sys.exit(_guarded(lambda: _launch(run, options)))
+
+
+def _launch(run: Job, options: dict[str, Any]) -> None:
+    recipe = load_recipe(options["config"])
+    if bool(options["catalog"]) != bool(options["schema"]):
+        raise RecipeError("--catalog and --schema go together; give both or neither.")
+    catalog_schema = f"{options['catalog']}.{options['schema']}" if options["catalog"] else None
+    check_owner(recipe)
+    context = open_context(recipe, catalog_schema, **{k: options[k] for k in ("plan", "retry", "sample") if k in options})
+    try:
+        run(context)
+    finally:
+        context.spark.stop()
+
+
+def open_context(recipe: Recipe, catalog_schema: str | None = None, **flags: Any) -> Context:
+    """A Spark session with this recipe's tables and views registered by their bare names."""
+    from schemas.delta import Lakehouse
+    from schemas.sql_views import register_views
+
+    spark = start_spark(f"goldpan {recipe.name}")
+    lakehouse = Lakehouse(spark, recipe.lakehouse, recipe.name, catalog_schema)
+    lakehouse.create()
+    register_views(spark)
+    return Context(spark, recipe, lakehouse, uuid.uuid4().hex[:16], **flags)
+
+
+def start_spark(name: str) -> SparkSession:
+    """The session; its properties come from spark-submit's properties file (set-up puts the embedded default's into the environment)."""
+    from pyspark.sql import SparkSession
+
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    spark = SparkSession.builder.appName(name).getOrCreate()
+    try:
+        spark._jvm.io.delta.tables.DeltaTable  # noqa: B018
+        spark.sql("select 1 as one").first()
+    except Exception as error:
+        raise JobError(f"Spark does not start with Delta Lake ({error}). Run `make set-up`, or pass --packages with the Delta jar of conf/spark-defaults.conf.") from None
+    return spark
+
+
+def check_owner(recipe: Recipe) -> None:
+    """Stop before Spark does any work if the lakehouse belongs to another recipe or a table has another schema version."""
+    from deltalake import DeltaTable
+
+    from schemas.delta import local_table
+    from schemas.tables import SCHEMA_VERSION, TABLES
+
+    for name in TABLES:
+        path = local_table(recipe.lakehouse, name)
+        if not (path / "_delta_log").is_dir():
+            continue
+        properties = DeltaTable(path).metadata().configuration
+        owner, version = properties.get("goldpan.recipe"), properties.get("goldpan.schema_version")
+        if owner != recipe.name:
+            raise RecipeError(
+                f"{recipe.path}: lakehouse: {recipe.lakehouse} belongs to the recipe {owner!r}, this one is {recipe.name!r}."
+                " Give this recipe a folder of its own, or give it that name."
+            )
+        if version != SCHEMA_VERSION:
+            raise RecipeError(
+                f"{recipe.path}: lakehouse: the table {name} in {recipe.lakehouse} has schema version {version},"
+                f" this Goldpan writes version {SCHEMA_VERSION}. Use the Goldpan that wrote it, or another folder."
+            )
+
+
+def _guarded(work: Callable[[], None]) -> int:
+    """Run `work`; turn what a person can mend into one sentence on stderr, and SIGTERM into what Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        work()
+    except (RecipeError, JobError) as error:
+        print(error, file=sys.stderr, flush=True)
+        return 2 if isinstance(error, RecipeError) else 1
+    except KeyboardInterrupt:
+        print(f"Stopped. What was committed stays; go on with: {_same_command()}", file=sys.stderr, flush=True)
+        return 130
+    return 0
+
+
+def _interrupt(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _same_command() -> str:
+    script, *arguments = sys.argv
+    try:
+        script = str(Path(script).resolve().relative_to(Path.cwd()))
+    except ValueError:
+        pass
+    return " ".join(["spark-submit", script, *arguments])

@@ -1,0 +1,169 @@
+"""Waves: the unit of commit and of restart. Small rows in order, cut by the measured rate, each wave one commit with its progress line."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, Observation
+from pyspark.sql import functions as F
+
+from jobs.launch import Context, JobError
+from jobs.lock import table_lock
+from schemas.delta import with_run
+from schemas.tables import TABLES
+
+STRATUM_ORDER = ("task", "category", "style", "image_id")
+_PROBE_ROWS_A_TASK = 32  # the first wave of a table without history: enough to fill batches, over in seconds
+_MIN_ROWS_FOR_CEILING = 20
+_PARTITION_BITS = 33  # monotonically_increasing_id: the partition above, the row in it below
+
+
+@dataclass
+class Progress:
+    """Counts of a run so far and its rate."""
+
+    total: int
+    noun: str
+    done: int = 0
+    errors: int = 0
+    started: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Rows a second, the whole run's; 0 before the first wave."""
+        elapsed = time.monotonic() - self.started
+        return self.done / elapsed if self.done else 0.0
+
+    def line(self, table: str) -> str:
+        left = (self.total - self.done) / self.rate if self.rate else 0
+        failed = f", {self.errors:,} errors" if self.errors else ""
+        return f"  {table}: {self.done:,} of {self.total:,} {self.noun}, {self.rate:.1f} a second, {duration(left)} left{failed}"
+
+
+def run_waves(
+    context: Context,
+    table: str,
+    todo: DataFrame,
+    transform: Callable[[DataFrame], DataFrame],
+    order: Sequence[str] = STRATUM_ORDER,
+    noun: str = "pictures",
+) -> Progress:
+    """Transform and append `todo` (small rows, no bytes) wave by wave; with --plan only say what there is to do.
+
+    transform: a wave's rows -> rows of `table` without wave, run_id and created_at.
+    Raises JobError when more than recipe.run.max_error_fraction of the rows are errors; the committed waves stay.
+    """
+    with table_lock(context, table):
+        rows, total = numbered(todo, order)
+        try:
+            if context.plan:
+                _say_plan(context, table, rows, total, noun)
+            elif total == 0:
+                context.say(f"{table}: nothing to do")
+            else:
+                return _run(context, table, rows, Progress(total, noun), transform)
+        finally:
+            rows.unpersist()
+    return Progress(total, noun)
+
+
+def numbered(todo: DataFrame, order: Sequence[str]) -> tuple[DataFrame, int]:
+    """The rows, stored once, with `_n` = 0, 1, ... in `order`; and how many they are. Counts go to the driver, rows never do."""
+    keyed = todo.orderBy(*order).withColumn("_id", F.monotonically_increasing_id()).persist(StorageLevel.DISK_ONLY)
+    partition = F.shiftright("_id", _PARTITION_BITS).cast("int")
+    counts = sorted((row["p"], row["count"]) for row in keyed.groupBy(partition.alias("p")).count().collect())
+    offsets, total = {}, 0
+    for number, count in counts:
+        offsets[number] = total
+        total += count
+    within = F.col("_id").bitwiseAND((1 << _PARTITION_BITS) - 1)
+    start = F.create_map(*[F.lit(x) for pair in offsets.items() for x in pair])[partition] if offsets else F.lit(0)
+    return keyed.withColumn("_n", start + within).drop("_id"), total
+
+
+def _run(context: Context, table: str, rows: DataFrame, progress: Progress, transform: Callable[[DataFrame], DataFrame]) -> Progress:
+    tasks = context.spark.sparkContext.defaultParallelism
+    size = _first_wave(context, table, tasks)
+    progress.started = time.monotonic()
+    wave = 0
+    while progress.done < progress.total:
+        end = min(progress.done + size, progress.total)
+        part = rows.where(F.col("_n").between(progress.done, end - 1))
+        errors = _commit(context, table, transform(spread(part, tasks)), wave)
+        progress.done, progress.errors, wave = end, progress.errors + errors, wave + 1
+        context.say(progress.line(table))
+        _check_ceiling(context, table, progress)
+        size = max(tasks, round(progress.rate * context.recipe.run.wave_seconds))
+    version = context.lakehouse.version(table)
+    ok = progress.total - progress.errors
+    context.say(f"{table}: {ok:,} {progress.noun} ok, {progress.errors:,} errors; table version {version}")
+    return progress
+
+
+def spread(rows: DataFrame, tasks: int) -> DataFrame:
+    """A wave over the tasks, each a contiguous stretch of the order: balanced work, few files a stratum."""
+    return rows.repartitionByRange(tasks, "_n").drop("_n")
+
+
+def _commit(context: Context, table: str, frame: DataFrame, wave: int) -> int:
+    """Append one wave; how many of its rows are errors. The count is taken while writing: no model runs twice."""
+    if "wave" in TABLES[table].column_names:
+        frame = frame.withColumn("wave", F.lit(wave))
+    counts = Observation()
+    is_error = F.col("status") == "error" if "status" in frame.columns else F.lit(False)
+    seen = with_run(frame, context.run_id).observe(counts, F.count_if(is_error).alias("errors"), F.count(F.lit(1)).alias("rows"))
+    context.lakehouse.append(table, seen, context.run_id, wave)
+    return int(counts.get["errors"])
+
+
+def _first_wave(context: Context, table: str, tasks: int) -> int:
+    seconds = _mean_seconds(context, table)
+    return max(tasks, round(tasks * context.recipe.run.wave_seconds / seconds)) if seconds else tasks * _PROBE_ROWS_A_TASK
+
+
+def _mean_seconds(context: Context, table: str) -> float | None:
+    """Seconds a row of earlier runs, one task: the measured rate. None without history."""
+    if "seconds" not in TABLES[table].column_names:
+        return None
+    rows = context.lakehouse.read(table)
+    if "status" in TABLES[table].column_names:
+        rows = rows.where("status = 'ok'")
+    return rows.agg(F.avg("seconds")).first()[0]
+
+
+def _check_ceiling(context: Context, table: str, progress: Progress) -> None:
+    ceiling = context.recipe.run.max_error_fraction
+    if progress.done >= _MIN_ROWS_FOR_CEILING and progress.errors > ceiling * progress.done:
+        raise JobError(
+            f"{table}: {progress.errors:,} of {progress.done:,} {progress.noun} are errors, more than run.max_error_fraction = {ceiling:g} allows."
+            f' See why: make sql QUERY="select error_class, error_message, count(*) from errors group by all". Mend it, then go on with --retry errors.'
+        )
+
+
+def _say_plan(context: Context, table: str, rows: DataFrame, total: int, noun: str) -> None:
+    failed = 0
+    if "status" in TABLES[table].column_names:
+        failed = context.lakehouse.read(table).where("status = 'error'").count()
+    seconds = _mean_seconds(context, table)
+    context.say(f"{table}: {total:,} {noun} to do, {failed:,} error rows so far")
+    if seconds and total:
+        tasks = context.spark.sparkContext.defaultParallelism
+        hours = total * seconds / 3600
+        context.say(f"  measured {seconds:.3f} s each: {hours:.2f} device-hours, about {duration(total * seconds / tasks)} on {tasks} task slots")
+    elif total:
+        context.say("  no rate measured yet: try --sample, or the first wave will measure it")
+    strata = [name for name in ("task", "category", "style") if name in rows.columns]
+    if strata and total:
+        counts = rows.groupBy(*strata).count().orderBy(F.desc("count"), *strata).limit(50).collect()
+        for row in counts:
+            context.say(f"  {row['count']:>8,}  {' / '.join(row[name] for name in strata)}")
+
+
+def duration(seconds: float) -> str:
+    """'45 s', '12 min', '3.5 h'."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

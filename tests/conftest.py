@@ -1,0 +1,49 @@
+"""One Spark session a run and, for each test, an empty lakehouse: a copy of a template that is made once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from schemas.delta import Lakehouse
+
+os.environ["PYSPARK_PYTHON"] = sys.executable
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The embedded default's session with fewer shuffle partitions; its warehouse lies in a temporary folder."""
+    warehouse = tmp_path_factory.mktemp("warehouse")
+    session = (
+        SparkSession.builder.appName("goldpan tests")
+        .master("local[2]")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.sql.warehouse.dir", str(warehouse))
+        .getOrCreate()
+    )
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def lakehouse_template(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("template") / "lakehouse"
+    Lakehouse(spark, str(root), "test").create()
+    return root
+
+
+@pytest.fixture
+def lakehouse(spark: SparkSession, lakehouse_template: Path, tmp_path: Path) -> Lakehouse:
+    """Every table, empty, owned by the recipe 'test', registered in the session by its bare name."""
+    root = tmp_path / "lakehouse"
+    shutil.copytree(lakehouse_template, root)
+    house = Lakehouse(spark, str(root), "test")
+    house.register()
+    return house
