@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from schemas.tables import IMAGE_SCORES, SCHEMA_VERSION, TABLES, Table
+from schemas.tables import IMAGE_SCORES, SCHEMA_VERSION, TABLES, Column, Table
 
 # Small row groups, no statistics and no dictionary on the picture column: a range of ids is read without its neighbours' bytes.
 _IMAGE_PROPERTIES = {
@@ -37,9 +38,8 @@ class Lakehouse:
 
     def create(self) -> None:
         """Create what is missing, and register every table under its bare name in this session."""
-        for table in TABLES.values():
-            if not DeltaTable.isDeltaTable(self.spark, self.path(table.name)):
-                self._create(table)
+        with ThreadPoolExecutor(4) as pool:  # a commit waits for the disk and the log, hardly for a core
+            list(pool.map(self._create, TABLES.values()))
         self.register()
 
     def register(self) -> None:
@@ -113,6 +113,8 @@ class Lakehouse:
         return {name: self.version(name) for name in TABLES}
 
     def _create(self, table: Table) -> None:
+        if DeltaTable.isDeltaTable(self.spark, self.path(table.name)):
+            return
         builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table.name)).comment(table.comment)
         for column in table.columns:
             builder = builder.addColumn(column.name, column.type, nullable=not column.required, comment=column.comment)
@@ -121,23 +123,29 @@ class Lakehouse:
         for name, value in self._properties(table).items():
             builder = builder.property(name, value)
         builder.execute()
-        for name, condition in table.checks:
-            self.spark.sql(f"alter table delta.`{self.path(table.name)}` add constraint {name} check ({condition})")
 
     def _properties(self, table: Table) -> dict[str, str]:
-        indexed = [c.name for c in table.columns if c.name not in table.unindexed and c.name not in table.partitioned_by]
+        indexed = [column.name for column in table.columns if _can_be_skipped(column, table)]
         properties = {
             "goldpan.recipe": self.recipe,
             "goldpan.schema_version": SCHEMA_VERSION,
             "delta.enableDeletionVectors": "false",
             "delta.dataSkippingStatsColumns": ",".join(indexed),
         }
+        # As properties of the first commit, the constraints hold from version 0; ALTER TABLE would cost a commit each.
+        properties |= {f"delta.constraints.{name}": condition for name, condition in table.checks}
         return properties | (_IMAGE_PROPERTIES if "image" in table.column_names else {})
 
     @staticmethod
     def _refuse_pictures(table: str) -> None:
         if "image" in TABLES[table].column_names:
             raise ValueError(f"{table} holds pictures and is append-only; a take-down is a DELETE by id")
+
+
+def _can_be_skipped(column: Column, table: Table) -> bool:
+    """Whether Delta keeps minimum and maximum of the column a file: long texts and nested, boolean and binary ones would cost more than they save."""
+    simple = column.type in ("string", "int", "bigint", "double", "timestamp")
+    return simple and column.name not in (*table.unindexed, *table.partitioned_by)
 
 
 def local_table(root: str, table: str) -> Path:
