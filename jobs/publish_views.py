@@ -1,0 +1,93 @@
+"""policy file -> policies, thresholds, quotas: the rows that the views decide with, replaced when the file changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from conf.paths import resolve_model
+from conf.recipe import Recipe
+from jobs.generate_images import generator_spec
+from jobs.launch import Context, main
+from jobs.lock import table_lock
+from schemas.delta import with_run
+from schemas.sql_views import publish_views
+from schemas.tables import TABLES
+from udfs.captioners import SourceTextCaptioner
+from udfs.enhancers import GrammarEnhancer
+
+_LABELS = ("task", "category", "style")
+
+
+def run(context: Context) -> None:
+    with table_lock(context, "policies"):
+        policy = context.recipe.gates
+        wanted = policy_rows(context.recipe)
+        published = _rows(context, "policies")
+        changes = _differences(context, wanted)
+        if published and published[0]["digest"] == wanted["policies"][0]["digest"]:
+            context.say(f"publish_views: policy {policy.name} is published; nothing to do")
+            for line in changes:
+                context.say(f"  edited by SQL since: {line}. It counts until the file changes; put it into the file to keep it.")
+        else:
+            for table, rows in wanted.items():
+                context.lakehouse.replace(table, _frame(context, table, rows), where=f"policy = '{policy.name}'")
+            context.say(f"publish_views: policy {policy.name} published with {len(policy.thresholds)} gates")
+            for line in changes if published else []:
+                context.say(f"  {line}")
+    if context.lakehouse.catalog_schema:
+        publish_views(context.spark)
+        context.say(f"publish_views: the views are in {context.lakehouse.catalog_schema}")
+
+
+def policy_rows(recipe: Recipe) -> dict[str, list[dict[str, Any]]]:
+    """table -> rows: the recipe's policy, and which models' rows the views count for it."""
+    policy = recipe.gates
+    _, judge_revision = resolve_model(recipe.judge.model, recipe.judge.revision)
+    models = {
+        "judge": f"{recipe.judge.name}@{judge_revision}",
+        "enhancer": f"{GrammarEnhancer.name}@{GrammarEnhancer.revision}",
+        "captioner": f"{SourceTextCaptioner.name}@{SourceTextCaptioner.revision}",
+        "generator_specs": [generator_spec(g, recipe.generation.quality).spec_id for g in recipe.generation.generators],
+    }
+    digest = hashlib.sha256((policy.digest() + json.dumps(models, sort_keys=True)).encode()).hexdigest()
+    head = {"policy": policy.name, "best_by": policy.best.by, "best_of": policy.best.of, "licences": list(policy.licences)}
+    return {
+        "thresholds": [{"policy": policy.name} | row.model_dump() for row in policy.thresholds],
+        "quotas": [{"policy": policy.name} | row.model_dump() for row in policy.quotas],
+        "policies": [head | models | {"digest": digest}],  # last: its digest says that the others are there
+    }
+
+
+def _frame(context: Context, table: str, rows: list[dict[str, Any]]) -> DataFrame:
+    ddl = ", ".join(f"{c.name} {c.type}" for c in TABLES[table].columns if c.name not in ("run_id", "created_at"))
+    return with_run(context.spark.createDataFrame(rows, ddl), context.run_id)
+
+
+def _rows(context: Context, table: str) -> list[dict[str, Any]]:
+    rows = context.lakehouse.read(table).where(F.col("policy") == context.recipe.gates.name).drop("run_id", "created_at").collect()
+    return [row.asDict() for row in rows]
+
+
+def _differences(context: Context, wanted: dict[str, list[dict[str, Any]]]) -> list[str]:
+    """One line for each gate or quota that differs between the tables and the file, whoever changed it."""
+    lines = []
+    for table, key, values in (
+        ("thresholds", ("gate", "kind", *_LABELS), ("minimum", "maximum")),
+        ("quotas", _LABELS, ("at_most",)),
+    ):
+        there = {tuple(row[k] for k in key): [row[v] for v in values] for row in _rows(context, table)}
+        file = {tuple(row[k] for k in key): [row[v] for v in values] for row in wanted[table]}
+        for labels in sorted(there.keys() | file.keys(), key=str):
+            if there.get(labels) != file.get(labels):
+                name = "/".join(str(part) for part in labels if part is not None)
+                lines.append(f"{table} {name}: in the table {there.get(labels)}, in the file {file.get(labels)}")
+    return lines
+
+
+if __name__ == "__main__":
+    main(run)
