@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import math
+import sys
 import time
 from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
@@ -92,7 +93,7 @@ class Stage:
         first = next(rows, None)
         if first is None:
             return
-        device = claim_device()
+        device = claim_device() if getattr(self.spec, "needs_device", True) else "cpu"  # work without a model takes no accelerator
         work = _Work(self, loaded(self.spec, device), device)
         with ThreadPoolExecutor(_POOL_THREADS) as pool:
             try:
@@ -232,9 +233,8 @@ def _is_fatal(error: Exception) -> bool:
 
 def _free_memory() -> None:
     gc.collect()
-    import torch
-
-    if torch.cuda.is_available():
+    torch = sys.modules.get("torch")  # not imported: nothing of it to free
+    if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
