@@ -64,7 +64,7 @@ class DiffusersGenerator:
         cls = getattr(diffusers, self.pipeline)
         local = Path(self.location).is_dir()
         source = {} if local else {"revision": self.revision}
-        pipe = cls.from_pretrained(self.location, torch_dtype=getattr(torch, self.dtype), local_files_only=local, **source)
+        pipe = cls.from_pretrained(self.location, dtype=getattr(torch, self.dtype), local_files_only=local, **source)
         pipe.set_progress_bar_config(disable=True)
         return _LoadedPipeline(self, pipe.to(device))
 

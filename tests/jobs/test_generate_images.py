@@ -1,0 +1,140 @@
+"""accepted texts given -> rows of images expected, with a real diffusers pipeline of random weights."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from pyspark.sql import SparkSession
+
+from conf.recipe import Generation, Generator, Run
+from jobs import generate_images
+from jobs.launch import Context
+from schemas.delta import Lakehouse
+from tests.recipes import small_recipe
+from tests.tiny_models import diffusion_pipeline
+from udfs.generators import BlankImageError, DiffusersGenerator, to_picture
+
+TEXTS = [
+    ("p1", "original", "a red circle", "colors", "snow", "flat"),
+    ("p1", "enhanced", "a red circle, blue square", "colors", "snow", "flat"),
+    ("p2", "original", "a blue square", "none", "night", "outline"),
+]
+
+
+@dataclass(frozen=True)
+class Breaks(DiffusersGenerator):
+    """The same generator, but the text 'a blue square' makes the pipeline raise."""
+
+    def load(self, device: str) -> Any:
+        model = super().load(device)
+        run = model.run
+
+        def breaking(batch: list[dict[str, Any]]) -> Any:
+            if any(row["text"] == "a blue square" for row in batch):
+                raise RuntimeError("this text breaks the pipeline")
+            return run(batch)
+
+        model.run = breaking
+        return model
+
+
+@pytest.fixture(scope="session")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return diffusion_pipeline(tmp_path_factory.mktemp("generator"))
+
+
+@pytest.fixture
+def context(spark: SparkSession, lakehouse: Lakehouse, pipeline: Path) -> Context:
+    generator = Generator(
+        name="tiny", model=str(pipeline), pipeline="StableDiffusionPipeline", dtype="float32", steps=2, guidance=2.0,
+        size_multiple=16, largest_side=80, batch_size=4, licence="Apache-2.0", output_may_train=True,
+    )  # fmt: skip
+    generation = Generation(generators=(generator,), regimes={"square": ("64x64",), "random_aspect": ("80x48", "48x80")}, candidates=2)
+    recipe = small_recipe(lakehouse, generation=generation, run=Run(wave_seconds=5))
+    rows = [("test", *row) for row in TEXTS]
+    texts = spark.createDataFrame(rows, "policy string, prompt_id string, variant string, text string, task string, category string, style string")
+    texts.createOrReplaceTempView("accepted_texts")
+    return Context(spark, recipe, lakehouse, "run1")
+
+
+def test_each_text_is_rendered_in_each_regime_and_a_second_run_changes_nothing(context: Context) -> None:
+    generate_images.run(context)
+    rows = context.lakehouse.read("images").collect()
+    version = context.lakehouse.version("images")
+
+    assert len(rows) == len(TEXTS) * 2 * 2 == len({row["image_id"] for row in rows})
+    assert {row["status"] for row in rows} == {"ok"}
+    assert {(row["width"], row["height"]) for row in rows if row["regime"] == "square"} == {(64, 64)}
+    assert {(row["width"], row["height"]) for row in rows if row["regime"] == "random_aspect"} <= {(80, 48), (48, 80)}
+    assert len({row["seed"] for row in rows}) == len(rows)
+    for row in rows:
+        image = Image.open(io.BytesIO(row["image"]))
+        assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (row["width"], row["height"]))
+        assert b"trainedAlgorithmicMedia" in image.info["xmp"]
+    enhanced = [row for row in rows if row["variant"] == "enhanced"]
+    assert {row["text"] for row in enhanced} == {"a red circle, blue square"}
+
+    generate_images.run(replace(context, run_id="run2"))
+    assert context.lakehouse.version("images") == version
+
+
+def test_a_picture_can_be_rendered_again_from_its_row(context: Context, pipeline: Path) -> None:
+    generate_images.run(context)
+    row = context.lakehouse.read("images").where("variant = 'enhanced' and regime = 'square'").first().asDict()
+    spec = generate_images.generator_spec(context.recipe.generation.generators[0], context.recipe.generation.quality)
+    model = spec.load("cpu")
+    again = Image.open(io.BytesIO(model.finish(row, model.run([row])[0])["image"]))
+    before = Image.open(io.BytesIO(row["image"]))
+    difference = max(abs(a - b) for a, b in zip(again.tobytes(), before.tobytes(), strict=True))
+    assert difference <= 2  # alone in its batch, floats may round the other way
+
+
+def test_a_text_that_breaks_the_model_is_an_error_row_and_can_be_tried_again(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = generate_images.generator_spec
+
+    def breaking(generator: Generator, quality: int) -> DiffusersGenerator:
+        spec = whole(generator, quality)
+        return Breaks(**{name: getattr(spec, name) for name in spec.__dataclass_fields__})
+
+    monkeypatch.setattr(generate_images, "generator_spec", breaking)
+    patient = context.recipe.model_copy(update={"run": Run(wave_seconds=5, max_error_fraction=1.0)})
+    generate_images.run(replace(context, recipe=patient))
+    rows = context.lakehouse.read("images").collect()
+    failed = [row for row in rows if row["status"] == "error"]
+    assert {row["text"] for row in failed} == {"a blue square"}
+    assert {(row["error_class"], row["error_message"]) for row in failed} == {("RuntimeError", "this text breaks the pipeline")}
+    assert all(row["image"] is None for row in failed)
+
+    monkeypatch.setattr(generate_images, "generator_spec", whole)
+    version = context.lakehouse.version("images")
+    generate_images.run(replace(context, run_id="run2"))
+    assert context.lakehouse.version("images") == version, "an error row counts as done"
+
+    generate_images.run(replace(context, run_id="run3", retry="errors"))
+    ok = context.lakehouse.read("images").where("status = 'ok'")
+    assert ok.count() == ok.select("image_id").distinct().count() == 12
+
+    version = context.lakehouse.version("images")
+    generate_images.run(replace(context, run_id="run4", retry="errors"))
+    assert context.lakehouse.version("images") == version, "no error is left without an ok"
+
+
+def test_the_plan_starts_no_model_and_writes_nothing(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
+    generate_images.run(replace(context, plan=True))
+    said = capsys.readouterr().out
+    assert "images: 12 pictures to do" in said
+    assert "8  colors / snow / flat" in said
+    assert context.lakehouse.version("images") == 0
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, float("nan")])
+def test_a_blank_picture_is_refused(value: float) -> None:
+    import numpy as np
+
+    with pytest.raises(BlankImageError):
+        to_picture(np.full((8, 8, 3), value))
