@@ -12,9 +12,9 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from conf.paths import resolve_model
 from conf.recipe import Generation, Generator, dimensions
 from jobs.launch import Context, main
+from jobs.specs import generator_spec
 from jobs.waves import run_waves
 from udfs.generators import DiffusersGenerator
 from udfs.harness import Stage
@@ -49,25 +49,6 @@ def run(context: Context) -> None:
             _sample(context, todo, generator, spec)
         else:
             run_waves(context, "images", todo, lambda wave, g=generator, s=spec: rendered(wave, g, s))
-
-
-def generator_spec(generator: Generator, quality: int) -> DiffusersGenerator:
-    """The resolved spec; its parameters and so every id hold the recipe's name of the model, not a path of this machine."""
-    location, revision = resolve_model(generator.model, generator.revision)
-    return DiffusersGenerator(
-        model=generator.model,
-        location=location,
-        revision=revision,
-        pipeline=generator.pipeline,
-        dtype=generator.dtype,
-        steps=generator.steps,
-        guidance=generator.guidance,
-        guidance_argument=generator.guidance_argument,
-        negative_prompt=generator.negative_prompt,
-        options=json.dumps(generator.options, sort_keys=True),
-        quality=quality,
-        batch_size=generator.batch_size,
-    )
 
 
 def requests(texts: DataFrame, generation: Generation, name: str, spec: DiffusersGenerator, seed: int) -> DataFrame:

@@ -11,9 +11,9 @@ from pyspark.sql import functions as F
 
 from conf.paths import resolve_model
 from conf.recipe import Recipe
-from jobs.generate_images import generator_spec
 from jobs.launch import Context, main
 from jobs.lock import table_lock
+from jobs.specs import generator_spec
 from schemas.delta import with_run
 from schemas.sql_views import publish_views
 from schemas.tables import TABLES

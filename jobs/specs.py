@@ -1,0 +1,28 @@
+"""Specs from the recipe: what it says of a model, resolved to a folder or a hub id and a pinned revision."""
+
+from __future__ import annotations
+
+import json
+
+from conf.paths import resolve_model
+from conf.recipe import Generator
+from udfs.generators import DiffusersGenerator
+
+
+def generator_spec(generator: Generator, quality: int) -> DiffusersGenerator:
+    """The resolved spec; its parameters and so every id hold the recipe's name of the model, not a path of this machine."""
+    location, revision = resolve_model(generator.model, generator.revision)
+    return DiffusersGenerator(
+        model=generator.model,
+        location=location,
+        revision=revision,
+        pipeline=generator.pipeline,
+        dtype=generator.dtype,
+        steps=generator.steps,
+        guidance=generator.guidance,
+        guidance_argument=generator.guidance_argument,
+        negative_prompt=generator.negative_prompt,
+        options=json.dumps(generator.options, sort_keys=True),
+        quality=quality,
+        batch_size=generator.batch_size,
+    )

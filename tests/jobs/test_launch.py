@@ -1,0 +1,83 @@
+"""Mistakes stop before Spark does any work, each with one sentence; an interrupted run says how to go on."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from deltalake import DeltaTable, Field, Schema
+from deltalake.schema import PrimitiveType
+
+from conf.loading import RecipeError
+from conf.recipe import Recipe, load_recipe
+from jobs import launch
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@pytest.fixture
+def recipe_file(tmp_path: Path) -> Path:
+    content = yaml.safe_load((ROOT / "conf" / "demo.yaml").read_text())
+    content["lakehouse"] = str(tmp_path / "lakehouse")
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def a_table(recipe: Recipe, name: str, properties: dict[str, str]) -> None:
+    schema = Schema([Field("image_id", PrimitiveType("string"))])
+    DeltaTable.create(f"{recipe.lakehouse}/{name}", schema, configuration=properties)
+
+
+def test_a_lakehouse_of_another_recipe_is_refused(recipe_file: Path) -> None:
+    recipe = load_recipe(recipe_file)
+    a_table(recipe, "images", {"goldpan.recipe": "theirs", "goldpan.schema_version": "1"})
+    with pytest.raises(RecipeError, match=r"mine\.yaml: lakehouse: .* belongs to the recipe 'theirs', this one is 'demo'.*folder of its own"):
+        launch.check_owner(recipe)
+
+
+def test_a_table_of_another_schema_version_is_refused(recipe_file: Path) -> None:
+    recipe = load_recipe(recipe_file)
+    a_table(recipe, "images", {"goldpan.recipe": "demo", "goldpan.schema_version": "99"})
+    with pytest.raises(RecipeError, match=r"the table images in .* has schema version 99, this Goldpan writes version 1"):
+        launch.check_owner(recipe)
+
+
+def test_an_empty_folder_and_an_own_lakehouse_are_fine(recipe_file: Path) -> None:
+    recipe = load_recipe(recipe_file)
+    launch.check_owner(recipe)
+    a_table(recipe, "images", {"goldpan.recipe": "demo", "goldpan.schema_version": "1"})
+    launch.check_owner(recipe)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"sede": 3}, "sede: this key is not known. Allowed: .* Did you mean 'seed'"),
+        ({"policy": "dmo"}, "'dmo' is not known. Allowed: demo"),
+        ({"scorers": [{"name": "technicl"}]}, "'technicl' is not known. Allowed: .*Did you mean 'technical'"),
+    ],
+)
+def test_a_mistake_in_the_recipe_ends_the_job_with_a_sentence_and_status_2(recipe_file: Path, change: dict[str, object], sentence: str) -> None:
+    content = yaml.safe_load(recipe_file.read_text()) | change
+    recipe_file.write_text(yaml.safe_dump(content))
+    job = [sys.executable, str(ROOT / "jobs" / "generate_images.py"), "--config", str(recipe_file)]
+    ended = subprocess.run(job, capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert ended.returncode == 2
+    assert "Traceback" not in ended.stderr
+
+
+    assert re.search(sentence, ended.stderr), ended.stderr
+
+
+def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["jobs/generate_images.py", "--config", "conf/demo.yaml"])
+    assert launch._guarded(interrupted) == 130
+    assert "go on with: spark-submit jobs/generate_images.py --config conf/demo.yaml" in capsys.readouterr().err

@@ -1,0 +1,99 @@
+"""Waves: every row once, in order; errors above the ceiling stop; one driver a table."""
+
+from __future__ import annotations
+
+import multiprocessing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from conf.recipe import Run
+from jobs.launch import Context, JobError
+from jobs.lock import table_lock
+from jobs.waves import Progress, duration, numbered, run_waves
+from schemas.delta import Lakehouse
+from tests.recipes import small_recipe
+
+
+@pytest.fixture
+def context(spark: SparkSession, lakehouse: Lakehouse) -> Context:
+    return Context(spark, small_recipe(lakehouse, run=Run(wave_seconds=0.001, max_error_fraction=0.5)), lakehouse, "run1")
+
+
+def captioned(status: str = "ok") -> Any:
+    def transform(wave: DataFrame) -> DataFrame:
+        null = F.lit(None).cast("string")
+        texts = {name: null for name in ("short_caption", "long_caption", "error_class", "error_message", "parameters", "library_versions", "licence", "device")}
+        return wave.withColumns(texts | {"status": F.lit(status), "model": F.lit("test@1"), "seconds": F.lit(0.1)})
+
+    return transform
+
+
+def test_rows_are_numbered_without_gaps_in_order(spark: SparkSession) -> None:
+    rows = spark.range(0, 1000, 1, 7).select(F.sha2(F.col("id").cast("string"), 256).alias("image_id"))
+    frame, total = numbered(rows, ["image_id"])
+    got = [(row["_n"], row["image_id"]) for row in frame.collect()]
+    assert total == 1000
+    assert sorted(n for n, _ in got) == list(range(1000))
+    assert [image for _, image in sorted(got)] == sorted(image for _, image in got)
+
+
+def test_every_row_is_written_once_in_several_waves(context: Context) -> None:
+    todo = context.spark.range(100).select(F.format_string("%03d", "id").alias("image_id"))
+    progress = run_waves(context, "captions", todo, captioned(), order=["image_id"])
+    table = context.lakehouse.read("captions")
+    assert (progress.done, progress.errors) == (100, 0)
+    assert table.count() == table.select("image_id").distinct().count() == 100
+    assert context.lakehouse.version("captions") >= 2, "the first wave measures the rate, others follow"
+
+
+def test_nothing_to_do_writes_nothing(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
+    todo = context.spark.range(0).select(F.col("id").cast("string").alias("image_id"))
+    run_waves(context, "captions", todo, captioned(), order=["image_id"])
+    assert "captions: nothing to do" in capsys.readouterr().out
+    assert context.lakehouse.version("captions") == 0
+
+
+def test_too_many_errors_stop_the_run_and_keep_what_was_committed(context: Context) -> None:
+    todo = context.spark.range(200).select(F.format_string("%03d", "id").alias("image_id"))
+    with pytest.raises(JobError, match=r"64 of 64 pictures are errors, more than run.max_error_fraction = 0.5 allows.*--retry errors"):
+        run_waves(context, "captions", todo, captioned("error"), order=["image_id"])
+    assert context.lakehouse.read("captions").where("status = 'error'").count() == 64
+
+
+def _hold(context_root: str, ready: Any, done: Any) -> None:
+    import fcntl
+
+    folder = Path(context_root) / "_locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "captions.lock").open("a+") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        handle.write("the other run")
+        handle.flush()
+        ready.set()
+        done.wait(30)
+
+
+def test_a_second_driver_is_told_who_holds_the_table_and_a_killed_one_holds_nothing(context: Context) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    ready, done = spawn.Event(), spawn.Event()
+    other = spawn.Process(target=_hold, args=(context.recipe.lakehouse, ready, done))
+    other.start()
+    assert ready.wait(30)
+    with pytest.raises(JobError, match=r"captions is being written by another run \(the other run\)"), table_lock(context, "captions"):
+        pass
+    other.kill()
+    other.join()
+    with table_lock(replace(context, run_id="run2"), "captions"):
+        pass
+
+
+def test_progress_tells_count_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 110.0)
+    line = Progress(total=1000, noun="pictures", done=250, errors=3, started=100.0).line("images")
+    assert line == "  images: 250 of 1,000 pictures, 25.0 a second, 30 s left, 3 errors"
+    assert [duration(s) for s in (45, 720, 12600)] == ["45 s", "12 min", "3.5 h"]
