@@ -159,21 +159,25 @@ class _Work:
         try:
             results = self.model.run([item for _, item in batch])
         except Exception as error:
-            if _is_fatal(error):
+            if is_fatal(error):
                 raise
-            seconds = time.perf_counter() - started
-            if len(batch) == 1:
-                return [(batch[0][0], error, seconds)]
-            half = len(batch) // 2
-            if _is_out_of_memory(error):
-                _limits[self._limit_key(group)] = half
-                del error
-                _free_memory()
-            return self._run(batch[:half], group) + self._run(batch[half:], group)
-        if len(results) != len(batch):
-            raise RuntimeError(f"{type(self.model).__name__}.run answered {len(results)} results for {len(batch)} rows")
-        share = (time.perf_counter() - started) / len(batch)
-        return [(row, result, share) for (row, _), result in zip(batch, results, strict=True)]
+            # the traceback's frames hold the batch's tensors: without it they are free before the halves run
+            failure: Exception | None = error.with_traceback(None)
+            failure.__context__ = failure.__cause__ = None
+        else:
+            failure = None
+        seconds = time.perf_counter() - started
+        if failure is None:
+            if len(results) != len(batch):
+                raise RuntimeError(f"{type(self.model).__name__}.run answered {len(results)} results for {len(batch)} rows")
+            return [(row, result, seconds / len(batch)) for (row, _), result in zip(batch, results, strict=True)]
+        if len(batch) == 1:
+            return [(batch[0][0], failure, seconds)]
+        half = len(batch) // 2
+        if is_out_of_memory(failure):
+            _limits[self._limit_key(group)] = half
+            _free_memory()
+        return self._run(batch[:half], group) + self._run(batch[half:], group)
 
     def _finished(self, row: Row, result: Any, seconds: float) -> Row:
         if isinstance(result, Exception):
@@ -222,11 +226,11 @@ def loaded(spec: Spec, device: str) -> Model:
     return _cache[key]
 
 
-def _is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
 
 
-def _is_fatal(error: Exception) -> bool:
+def is_fatal(error: Exception) -> bool:
     """A poisoned device context: nothing works in this process any more; Spark retries the task in a fresh one."""
     return type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error)
 

@@ -1,0 +1,139 @@
+"""Technical measures of the pixels: no weights, numpy and Pillow. They look at every pixel, never at a reduced decode."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from udfs.scorers.picture import Picture
+from udfs.scorers.spec import Answers, Parts, ScorerSpec
+
+_WINDOW = 9  # Crete's blur filter, pixels
+_SMALLEST = 16  # pixels; below this side the windows do not fit
+_BLOCK = 8  # JPEG's block, pixels
+_FLOOR = 0.5  # grey levels added to both gradients, so that a flat picture has the ratio 1
+_UNIFORM = 8  # levels from a bar's own color that JPEG leaves in it
+_LONG_EDGE = 0.6  # share of its length along which a bar must end at once
+
+
+@dataclass(frozen=True)
+class Technical(ScorerSpec):
+    licence = "Apache-2.0"
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        return ("blur", "noise", "blockiness", "clipping", "border", "entropy")
+
+    @property
+    def revision(self) -> str:
+        return "1-full"
+
+    def load(self, device: str, parts: Parts) -> LoadedTechnical:
+        return LoadedTechnical()
+
+
+class LoadedTechnical:
+    def prepare(self, picture: Picture) -> None:
+        picture.memo["technical"] = measures(picture.full)
+
+    def score(self, pictures: list[Picture]) -> list[Answers]:
+        return [picture.memo.pop("technical") for picture in pictures]
+
+
+def measures(image: Image.Image) -> Answers:
+    """Every measure of an RGB picture; a reason instead of the values where a side is under 16 px."""
+    if min(image.size) < _SMALLEST:
+        return dict.fromkeys(("blur", "noise", "blockiness", "clipping", "border", "entropy"), f"smaller than {_SMALLEST} px")
+    pixels = np.asarray(image)
+    luma = image.convert("L")
+    grey = np.asarray(luma, dtype=np.float32)
+    return {
+        "blur": blur(grey),
+        "noise": noise(grey),
+        "blockiness": blockiness(grey),
+        "clipping": clipping(pixels),
+        "border": border(pixels),
+        "entropy": entropy(luma),
+    }
+
+
+def blur(grey: np.ndarray) -> float:
+    """Crete et al. 2007, "The blur effect", SPIE 6492: how little a strong blur changes the neighbours' differences. 0 sharp, 1 blurred.
+
+    A picture without any edge is as blurred as can be: 1.
+    """
+    return max(_blur_along(grey), _blur_along(grey.T))
+
+
+def _blur_along(grey: np.ndarray) -> float:
+    """Along the first axis, where the whole window fits."""
+    sums = np.cumsum(np.pad(grey, ((1, 0), (0, 0))), axis=0, dtype=np.float64)
+    blurred = (sums[_WINDOW:] - sums[:-_WINDOW]) / _WINDOW
+    margin = _WINDOW // 2
+    sharp = np.abs(np.diff(grey[margin:-margin], axis=0))
+    lost = np.maximum(0, sharp - np.abs(np.diff(blurred, axis=0)))
+    total = float(sharp.sum(dtype=np.float64))
+    return 1 - float(lost.sum()) / total if total > 0 else 1.0
+
+
+def noise(grey: np.ndarray) -> float:
+    """Immerkaer 1996, "Fast noise variance estimation", CVIU 64: standard deviation in grey levels, from the difference of two Laplacians."""
+    rows = grey[:-2] - 2 * grey[1:-1] + grey[2:]
+    response = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
+    return math.sqrt(math.pi / 2) / 6 * float(np.abs(response).mean(dtype=np.float64))
+
+
+def blockiness(grey: np.ndarray) -> float:
+    """Mean gradient across the borders of 8 px blocks over the mean gradient elsewhere, the larger of both directions; 1 is none.
+
+    After Wang, Sheikh, Bovik 2002, "No-reference perceptual quality assessment of JPEG compressed images" (its B, as a ratio).
+    """
+    return max(_blockiness_along(grey), _blockiness_along(grey.T))
+
+
+def _blockiness_along(grey: np.ndarray) -> float:
+    steps = np.abs(np.diff(grey, axis=0)).mean(axis=1, dtype=np.float64)
+    at_border = np.arange(1, len(steps) + 1) % _BLOCK == 0
+    return float((steps[at_border].mean() + _FLOOR) / (steps[~at_border].mean() + _FLOOR))
+
+
+def clipping(pixels: np.ndarray) -> float:
+    """Share of pixels that are wholly black or wholly white: 0 in every channel, or 255 in every channel."""
+    return float((pixels.max(axis=2) == 0).mean() + (pixels.min(axis=2) == 255).mean())
+
+
+def border(pixels: np.ndarray) -> float:
+    """Share of the picture taken by uniform bars at its edges (letterbox, frame); 1 for a picture of one color.
+
+    A bar is uniform within 8 levels and ends at once along at least .6 of its length: a plain background that goes on beside an object is none.
+    """
+    height, width = pixels.shape[:2]
+    levels = pixels.astype(np.int16)
+    top, bottom = _bar(levels), _bar(levels[::-1])
+    if top == height:
+        return 1.0
+    inside = levels[top : height - bottom].transpose(1, 0, 2)
+    left, right = _bar(inside), _bar(inside[::-1])
+    return 1 - (height - top - bottom) * (width - left - right) / (height * width)
+
+
+def _bar(levels: np.ndarray) -> int:
+    """Rows of the bar at the first row; 0 if there is none, all rows if the whole is uniform."""
+    away = np.abs(levels - np.median(levels[0], axis=0).astype(np.int16)).max(axis=2) > _UNIFORM
+    broken = np.flatnonzero(away.any(axis=1))
+    if not broken.size:
+        return len(levels)
+    first = int(broken[0])
+    # two rows: resampling may leave one row between the bar and the picture
+    ends = away[first : first + 2].any(axis=0).mean() >= _LONG_EDGE
+    return first if ends else 0
+
+
+def entropy(luma: Image.Image) -> float:
+    """Shannon 1948, of the 256-bin grey histogram, bits."""
+    counts = np.asarray(luma.histogram(), dtype=np.float64)
+    shares = counts[counts > 0] / counts.sum()
+    return max(0.0, -float((shares * np.log2(shares)).sum()))
