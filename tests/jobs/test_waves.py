@@ -21,7 +21,7 @@ from tests.recipes import small_recipe
 
 @pytest.fixture
 def context(spark: SparkSession, lakehouse: Lakehouse) -> Context:
-    return Context(spark, small_recipe(lakehouse, run=Run(wave_seconds=0.001, max_error_fraction=0.5)), lakehouse, "run1")
+    return Context(spark, small_recipe(lakehouse, run=Run(wave_seconds=2, max_error_fraction=0.5)), lakehouse, "run1")
 
 
 def captioned(status: str = "ok") -> Any:
@@ -48,7 +48,7 @@ def test_every_row_is_written_once_in_several_waves(context: Context) -> None:
     table = context.lakehouse.read("captions")
     assert (progress.done, progress.errors) == (100, 0)
     assert table.count() == table.select("image_id").distinct().count() == 100
-    assert context.lakehouse.version("captions") >= 2, "the first wave measures the rate, others follow"
+    assert context.lakehouse.version("captions") >= 2, "the first wave measures the rate, another follows"
 
 
 def test_nothing_to_do_writes_nothing(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
