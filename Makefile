@@ -1,0 +1,50 @@
+# Every target sets itself up first; without a change that takes no time.
+PYTHON ?= python3
+CONFIG ?= conf/demo.yaml
+RUN := .venv/bin/python
+SPARK_SUBMIT := .venv/bin/spark-submit
+# One thread a process: Spark's workers and the tests fill the cores themselves.
+export OMP_NUM_THREADS ?= 1
+export TOKENIZERS_PARALLELISM ?= false
+
+.PHONY: help set-up demo test test-slow test-faults sql train evaluate lint format bundle clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+set-up: ## make .venv: the pinned packages, Delta's jars, Spark's settings, a Java where there is none
+	@$(PYTHON) set_up.py
+
+demo: set-up ## run every job of conf/demo.yaml: prompts to shards; CONFIG=conf/x.yaml for another recipe
+	@$(SPARK_SUBMIT) jobs/run_recipe.py --config $(CONFIG)
+
+sql: set-up ## ask the lakehouse in SQL, without Spark: a prompt, or one answer with QUERY="select * from funnel"
+	@$(RUN) jobs/sql.py --config $(CONFIG) $(if $(QUERY),--query '$(subst ','\'',$(QUERY))')
+
+test: set-up ## run the tests that CI runs; ARGS="-k x" for some of them
+	@$(RUN) -m pytest -m "not slow and not gpu and not faults" $(ARGS)
+
+test-slow: set-up ## run the tests that take minutes
+	@$(RUN) -m pytest -m "slow and not gpu and not faults" $(ARGS)
+
+test-faults: set-up ## run the tests that kill processes and fill disks
+	@$(RUN) -m pytest -m "faults and not gpu" $(ARGS)
+
+lint: set-up ## check style and types
+	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy
+
+format: set-up ## rewrite the code in the one style
+	@$(RUN) -m ruff check --fix . && $(RUN) -m ruff format .
+
+bundle: set-up ## check databricks.yml and its job, offline
+	@$(RUN) -m pytest tests/test_bundle.py $(ARGS)
+
+train: set-up ## train the demo's models anew, one script after the other (hours)
+	@set -e; for script in $(sort $(wildcard demo/train_*.py)); do echo $$script; $(RUN) $$script; done
+
+evaluate: set-up ## measure the demo's models on held-out scenes
+	@$(RUN) demo/evaluate.py
+
+clean: ## remove what runs made: lakehouse/, shards/, logs/ (not .venv)
+	rm -rf lakehouse shards logs
