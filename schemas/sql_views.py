@@ -1,0 +1,70 @@
+"""The views that decide: schemas/views/*.sql in the order in which they read each other, for Spark and for every other engine."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
+from importlib.resources import files
+
+from pyspark.sql import SparkSession
+
+from schemas.tables import TABLES
+
+_SOURCE = re.compile(r"\b(?:from|join)\s+([a-z_][a-z0-9_]*)")
+_CTE = re.compile(r"(?:\bwith|,)\s+([a-z_][a-z0-9_]*)\s+as\s*\(")
+_NOISE = re.compile(r"--[^\n]*|'[^']*'")
+
+
+def view_texts() -> dict[str, str]:
+    """Name -> SQL of every view, a view after all those that it reads.
+
+    ValueError where a view reads an unknown name, or where views read each other in a circle.
+    """
+    folder = files("schemas") / "views"
+    texts = {
+        entry.name.removesuffix(".sql"): entry.read_text(encoding="utf-8")
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(".sql")
+    }
+    return in_order(texts, TABLES)
+
+
+def in_order(texts: dict[str, str], tables: Iterable[str]) -> dict[str, str]:
+    """`texts` sorted by what they read; the same errors as `view_texts`. Always the same order."""
+    known = set(tables)
+    sources = {name: sorted(_sources(name, text, known | set(texts)) - known) for name, text in texts.items()}
+    try:
+        order = [*TopologicalSorter(sources).static_order()]
+    except CycleError as error:
+        circle = " -> ".join(error.args[1])
+        raise ValueError(f"schemas/views: the views {circle} read each other in a circle; let one of them read tables only") from None
+    return {name: texts[name] for name in order}
+
+
+def register_views(spark: SparkSession) -> None:
+    """Make every view a temporary view of the session; the tables must be known by their bare names (Lakehouse.register)."""
+    for name, text in view_texts().items():
+        spark.sql(f"create or replace temporary view {name} as\n{text}")
+
+
+def publish_views(spark: SparkSession, catalog_schema: str) -> None:
+    """Make every view a persistent one of `catalog_schema` ('catalog.schema', or 'schema'), which must hold the tables too."""
+    spark.sql(f"use {catalog_schema}")
+    for name, text in view_texts().items():
+        spark.sql(f"create or replace view {catalog_schema}.{name} as\n{text}")
+
+
+def _sources(name: str, text: str, known: set[str]) -> set[str]:
+    """The tables and views that a text reads; its own common table expressions are none."""
+    plain = _NOISE.sub(" ", text)
+    read = set(_SOURCE.findall(plain)) - set(_CTE.findall(plain))
+    for source in sorted(read - known):
+        near = difflib.get_close_matches(source, sorted(known), n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(
+            f"schemas/views/{name}.sql reads {source!r}, which is neither a table, nor a view, nor one of its own"
+            f" common table expressions.{hint} Tables: {', '.join(sorted(TABLES))}."
+        )
+    return read
