@@ -161,7 +161,7 @@ def peaks(words: Words, shapes: np.ndarray, colors: np.ndarray, styles: np.ndarr
     found = []
     while left.max() > _LEAST_PEAK:
         row, column = np.unravel_index(int(left.argmax()), left.shape)
-        near = (slice(max(0, row - 1), row + 2), slice(max(0, column - 1), column + 2))
+        near = tuple(slice(max(0, at - 1), min(end, at + 2)) for at, end in zip((row, column), left.shape, strict=True))
         mass = left[near]
         kinds = (shapes[near][:, :, 1:-1] * (mass > 0)[:, :, None]).sum((0, 1))
         kinds = kinds / max(1.0, float(mass.sum()))
