@@ -1,0 +1,72 @@
+"""accepted prompts -> enhanced_prompts: one row per (prompt, enhancer), the longer text with its own screens, or the error."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from jobs.launch import Context, main
+from jobs.prompt_screens import recipe_screens
+from jobs.waves import run_waves
+from udfs.enhanced_texts import COLUMNS, EnhancedTexts
+from udfs.enhancers import GrammarEnhancer
+from udfs.harness import Stage
+from udfs.ids import content_id
+from udfs.versions import library_versions
+
+ROW = ("prompt_id", "text", "task", "category", "style", "template", "atoms")
+ENHANCER_LICENCE = "Apache-2.0"  # the grammar's words are this project's own
+
+
+def run(context: Context) -> None:
+    recipe = context.recipe
+    texts = EnhancedTexts(GrammarEnhancer(recipe.labels), recipe_screens(recipe))
+    parameters = {
+        "taxonomy": content_id(recipe.labels.model_dump(mode="json")),
+        "screens": texts.screens.model,
+    }
+    accepted = context.spark.table("accepted_prompts").where(F.col("policy") == recipe.gates.name).select("prompt_id")
+    inputs = context.lakehouse.read("prompts").select(*ROW).join(accepted, "prompt_id")
+    done = context.lakehouse.read("enhanced_prompts").where(F.col("model") == texts.model)
+    run_waves(
+        context,
+        "enhanced_prompts",
+        to_enhance(inputs, done, context.retry),
+        lambda wave: enhanced(wave, texts, parameters),
+        order=("task", "category", "style", "prompt_id"),
+        noun="prompts",
+    )
+
+
+def to_enhance(inputs: DataFrame, done: DataFrame, retry: str | None) -> DataFrame:
+    """Accepted prompts without a row of this enhancer; with --retry errors those that have error rows only."""
+    if retry == "errors":
+        ok = done.where("status = 'ok'")
+        failed = done.where("status = 'error'").join(ok, "prompt_id", "left_anti")
+        return inputs.join(failed, "prompt_id", "left_semi")
+    return inputs.join(done, "prompt_id", "left_anti")
+
+
+def enhanced(wave: DataFrame, texts: EnhancedTexts, parameters: dict[str, str]) -> DataFrame:
+    """prompts -> rows of enhanced_prompts; the enhancer and the screens run here, in one operator."""
+    stage = Stage(texts, (("prompt_id", pa.string()),), COLUMNS)
+    constants = {
+        "model": F.lit(texts.model),
+        "parameters": F.lit(json.dumps(parameters, sort_keys=True, separators=(",", ":"))),
+        "library_versions": F.lit(library_versions("py3langid", "torch", "transformers")),
+        "licence": F.lit(ENHANCER_LICENCE),
+    }
+    return wave.mapInArrow(stage, schema=from_arrow_schema(stage.schema)).withColumns(constants).select(
+        "prompt_id",
+        *(name for name, _ in COLUMNS),
+        *("status", "error_class", "error_message", "device", "seconds"),
+        *constants,
+    )
+
+
+if __name__ == "__main__":
+    main(run, plan=True, retry=("errors",))

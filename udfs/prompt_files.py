@@ -1,0 +1,125 @@
+"""Prompts that people bring: a CSV or Parquet file read into rows of prompts, every mistake named with its row."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from udfs.atoms import KINDS, Atom, atom
+from udfs.ids import normalised, prompt_id
+
+if TYPE_CHECKING:
+    from conf.taxonomy import Taxonomy
+
+COLUMNS = ("text", "task", "category", "style", "atoms")
+_AXES = ("task", "category", "style")
+
+
+class PromptFileError(ValueError):
+    """A file of prompts that cannot be used; the message names the file, the row, what is allowed and what to do."""
+
+
+@dataclass(frozen=True)
+class BroughtPrompts:
+    """Reads one file against a taxonomy. path: what is opened; name: what messages and rows call it; source: where it comes from."""
+
+    path: Path
+    name: str
+    source: str
+    taxonomy: Taxonomy
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """One row of prompts a row of the file: text mended (ftfy), NFC, white space made single; ids as for written prompts."""
+        import ftfy
+
+        for number, row in self._numbered():
+            text = normalised(ftfy.fix_text(str(row.get("text") or "")))
+            if not text:
+                raise self._wrong(number, "the text is empty. Give a text, or remove the row.")
+            labels = {axis: self._label(number, axis, row.get(axis)) for axis in _AXES}
+            yield {
+                "prompt_id": prompt_id(text, **labels),
+                "text": text,
+                **labels,
+                "template": None,
+                "atoms": self._atoms(number, row.get("atoms")),
+                "source": self.source,
+                "writer": self.name,
+            }
+
+    def _numbered(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """(row number as an editor or a viewer shows it, row)."""
+        if not self.path.is_file():
+            raise PromptFileError(f"{self.name}: there is no such file. Correct prompts.files in the recipe.")
+        readers = {".csv": self._csv, ".parquet": self._parquet}
+        if self.path.suffix.lower() not in readers:
+            raise PromptFileError(f"{self.name}: a prompt file ends in .csv or .parquet. Convert it, or give it its right name.")
+        yield from readers[self.path.suffix.lower()]()
+
+    def _csv(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        try:
+            with self.path.open(encoding="utf-8-sig", newline="") as file:
+                reader = csv.DictReader(file, strict=True)
+                self._check_columns(reader.fieldnames or ())
+                for row in reader:
+                    if None in row or None in row.values():
+                        raise self._wrong(reader.line_num, "it has more or fewer fields than the header. Quote texts that hold a comma.")
+                    yield reader.line_num, row
+        except UnicodeDecodeError as error:
+            raise PromptFileError(f"{self.name}: this is not UTF-8 (byte {error.start}). Save the file as UTF-8.") from None
+        except csv.Error as error:
+            raise PromptFileError(f"{self.name}: this is no valid CSV ({error}). Check the quotes in that line.") from None
+
+    def _parquet(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        try:
+            file = pq.ParquetFile(self.path)
+        except pa.ArrowInvalid as error:
+            raise PromptFileError(f"{self.name}: this is no Parquet file ({error}). Write it again, or bring a CSV.") from None
+        with file:
+            self._check_columns(file.schema_arrow.names)
+            number = 0
+            for batch in file.iter_batches():
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+
+    def _check_columns(self, found: Iterable[str]) -> None:
+        names = list(found)
+        unknown = [name for name in names if name not in COLUMNS]
+        if "text" not in names or unknown:
+            what = f"unknown column {', '.join(map(repr, unknown))}" if unknown else "the column text is missing"
+            raise PromptFileError(f"{self.name}: {what}. Allowed: {', '.join(COLUMNS)}; text is required. Rename or remove it.")
+
+    def _label(self, number: int, axis: Any, value: object) -> str:
+        label = str(value or "none").strip()
+        allowed = [*self.taxonomy.slugs(axis), "none"]
+        if label not in allowed:
+            raise self._wrong(
+                number, f"{axis} {label!r} is not known. Allowed: {', '.join(dict.fromkeys(allowed))}. Use a slug of taxonomy {self.taxonomy.name}."
+            )
+        return label
+
+    def _atoms(self, number: int, value: object) -> list[Atom] | None:
+        """Atoms come as JSON (CSV) or as a list of structs (Parquet); empty means that nobody recorded them."""
+        if value is None or value == "" or value == []:
+            return None
+        try:
+            facts = json.loads(value) if isinstance(value, str) else value
+            if not isinstance(facts, list):
+                raise TypeError("it is no list")
+            return [atom(fact["kind"], str(fact["subject"]), str(fact["value"]), fact.get("other")) for fact in facts]
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            example = '[{"kind": "color", "subject": "circle", "value": "red"}]'
+            raise self._wrong(
+                number, f"the atoms cannot be read ({error}). Write them like {example}; kinds: {', '.join(KINDS)}."
+            ) from None
+
+    def _wrong(self, number: int, what: str) -> PromptFileError:
+        return PromptFileError(f"{self.name}, row {number}: {what}")
