@@ -58,21 +58,19 @@ def run_waves(
     """
     with table_lock(context, table):
         rows, total = numbered(todo, order)
-        try:
-            if context.plan:
-                _say_plan(context, table, rows, total, noun)
-            elif total == 0:
-                context.say(f"{table}: nothing to do")
-            else:
-                return _run(context, table, rows, Progress(total, noun), transform)
-        finally:
-            rows.unpersist()
+        if context.plan:
+            _say_plan(context, table, rows, total, noun)
+        elif total == 0:
+            context.say(f"{table}: nothing to do")
+        else:
+            return _run(context, table, rows, Progress(total, noun), transform)
     return Progress(total, noun)
 
 
 def numbered(todo: DataFrame, order: Sequence[str]) -> tuple[DataFrame, int]:
     """The rows, stored once, with `_n` = 0, 1, ... in `order`; and how many they are. Counts go to the driver, rows never do."""
-    keyed = todo.orderBy(*order).withColumn("_id", F.monotonically_increasing_id()).persist(StorageLevel.DISK_ONLY)
+    keyed = todo.orderBy(*order).withColumn("_id", F.monotonically_increasing_id()).localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
+    # A checkpoint and not a cache: an append to a table that `todo` was compared with invalidates a cache, and the numbers would move.
     partition = F.shiftright("_id", _PARTITION_BITS).cast("int")
     counts = sorted((row["p"], row["count"]) for row in keyed.groupBy(partition.alias("p")).count().collect())
     offsets, total = {}, 0
