@@ -14,7 +14,13 @@ from udfs.scorers.spec import Answers, Parts, ScorerSpec, state_of, weights_file
 if TYPE_CHECKING:
     from torch import nn
 
-_LAION_DROPOUT = (0.2, 0.2, 0.1, None, None)  # after each linear layer; only their places count: they number the weights
+_LAION_DROPOUT = (
+    0.2,
+    0.2,
+    0.1,
+    None,
+    None,
+)  # after each linear layer; only their places count: they number the weights
 _V2_5_DROPOUT = (0.5, 0.5, 0.5, 0.2, None)
 
 
@@ -83,14 +89,20 @@ class AestheticV25(ScorerSpec):
     def load(self, device: str, parts: Parts) -> LoadedAestheticV25:
         import torch
         from transformers import SiglipImageProcessorPil, SiglipVisionModel
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         source = self.must(self.encoder)
-        pin: dict[str, Any] = {"local_files_only": True} if Path(source.location).is_dir() else {"revision": source.revision}
+        pin: dict[str, Any] = (
+            {"local_files_only": True} if Path(source.location).is_dir() else {"revision": source.revision}
+        )
         dtype = getattr(torch, self.settings["dtype"])
         processor = SiglipImageProcessorPil.from_pretrained(source.location, **pin)
-        encoder = SiglipVisionModel.from_pretrained(source.location, dtype=dtype, **pin).to(device).eval()
+        encoder: Any = SiglipVisionModel.from_pretrained(source.location, dtype=dtype, **pin)
         state = state_of(weights_file(self.must(self.source), self.settings["file"]))
-        return LoadedAestheticV25(self.scores[0], processor, encoder, head(state, _V2_5_DROPOUT, "scoring_head.").to(device))
+        return LoadedAestheticV25(
+            self.scores[0], processor, encoder.to(device).eval(), head(state, _V2_5_DROPOUT, "scoring_head.").to(device)
+        )
 
 
 @dataclass
@@ -106,7 +118,9 @@ class LoadedAestheticV25:
     def score(self, pictures: list[Picture]) -> list[Answers]:
         import torch
 
-        batch = torch.stack([picture.memo[self.score_name] for picture in pictures]).to(self.encoder.device, self.encoder.dtype)
+        batch = torch.stack([picture.memo[self.score_name] for picture in pictures]).to(
+            self.encoder.device, self.encoder.dtype
+        )
         with torch.inference_mode():
             pooled = self.encoder(pixel_values=batch).pooler_output.float()
             values = self.head(pooled / pooled.norm(dim=-1, keepdim=True)).squeeze(1)
@@ -122,7 +136,9 @@ def head(state: dict[str, Any], dropout: tuple[float | None, ...], prefix: str) 
 
     weights = {name.removeprefix(prefix): tensor.float() for name, tensor in state.items()}
     if "0.weight" not in weights:
-        raise ValueError(f"this is no head of that predictor: {prefix}0.weight is missing, the file holds {json.dumps(sorted(state)[:8])}")
+        raise ValueError(
+            f"this is no head of that predictor: {prefix}0.weight is missing, the file holds {json.dumps(sorted(state)[:8])}"
+        )
     layers: list[nn.Module] = []
     inside = weights["0.weight"].shape[1]
     for outside, share in zip((1024, 128, 64, 16, 1), dropout, strict=True):

@@ -40,9 +40,13 @@ class ClipModel:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message="QuickGELU mismatch", category=UserWarning)
             try:
-                model, _, preprocess = open_clip.create_model_and_transforms(name, tag, precision=self.precision, device=device)
+                model, _, preprocess = open_clip.create_model_and_transforms(
+                    name, tag, precision=self.precision, device=device
+                )
             except UserWarning as mismatch:
-                raise ValueError(f"{self.location}: {mismatch} OpenAI's weights need the model's -quickgelu variant; name that one") from None
+                raise ValueError(
+                    f"{self.location}: {mismatch} OpenAI's weights need the model's -quickgelu variant; name that one"
+                ) from None
         tokenizer = open_clip.get_tokenizer(name)
         return LoadedClip(self, model.eval(), preprocess, tokenizer, device)
 
@@ -50,7 +54,10 @@ class ClipModel:
         if self.location.startswith("hf-hub:"):  # open_clip's own download pins no commit
             from huggingface_hub import snapshot_download
 
-            return f"local-dir:{snapshot_download(self.location.removeprefix('hf-hub:'), revision=self.pretrained)}", None
+            return (
+                f"local-dir:{snapshot_download(self.location.removeprefix('hf-hub:'), revision=self.pretrained)}",
+                None,
+            )
         if Path(self.location).is_dir():
             return f"local-dir:{self.location}", None
         return self.location, self.pretrained
@@ -106,7 +113,9 @@ class LoadedClip:
         import torch
 
         with torch.inference_mode():
-            return self._model.encode_text(self._tokenizer(texts).to(self._device), normalize=True).float().cpu().numpy()
+            return (
+                self._model.encode_text(self._tokenizer(texts).to(self._device), normalize=True).float().cpu().numpy()
+            )
 
     def _parts_of(self, text: str) -> list[str]:
         limit = self._tokenizer.context_length
@@ -137,7 +146,9 @@ class Clip(ScorerSpec):
         return f"{self.must(self.source).revision}-draft{DRAFT_SIDE}-sentences-{self.settings['precision']}"
 
     def load(self, device: str, parts: Parts) -> LoadedClipScorer:
-        return LoadedClipScorer(self.scores[0], clip_model(self.must(self.source), self.settings["precision"]).load(device, parts))
+        return LoadedClipScorer(
+            self.scores[0], clip_model(self.must(self.source), self.settings["precision"]).load(device, parts)
+        )
 
 
 @dataclass

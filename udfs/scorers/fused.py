@@ -45,7 +45,10 @@ class ScorerSet:
 
         parts: Parts = {}
         # CLIP first: of several scorers that share an encoder, its own one pays for the pass
-        loaded = {scorer: scorer.load(device, parts) for scorer in sorted(self.scorers, key=lambda scorer: not isinstance(scorer, Clip))}
+        loaded = {
+            scorer: scorer.load(device, parts)
+            for scorer in sorted(self.scorers, key=lambda scorer: not isinstance(scorer, Clip))
+        }
         return LoadedSet(loaded, list(self.revisions.items()), lambda image: str(imagehash.phash(image)))
 
 
@@ -98,8 +101,16 @@ class LoadedSet:
         return batch
 
     def finish(self, row: dict[str, Any], scored: Scored) -> dict[str, Any]:
-        values = {score: value for score, value in scored.answers.items() if not isinstance(value, str) and math.isfinite(value)}
-        reasons = {score: value if isinstance(value, str) else "not finite" for score, value in scored.answers.items() if score not in values}
+        values = {
+            score: value
+            for score, value in scored.answers.items()
+            if not isinstance(value, str) and math.isfinite(value)
+        }
+        reasons = {
+            score: value if isinstance(value, str) else "not finite"
+            for score, value in scored.answers.items()
+            if score not in values
+        }
         return {
             "values": list(values.items()),
             "reasons": list(reasons.items()),

@@ -51,17 +51,28 @@ class ScorerSpec:
 
     defaults: ClassVar[Mapping[str, Any]] = {}
     needs: ClassVar[tuple[str, ...]] = ()  # what it looks at besides the pixels: text, atoms
-    takes_model: ClassVar[bool] = False  # whether the recipe names its model; else the weights come with a package, or there are none
-    default_encoder: ClassVar[tuple[str, str | None] | None] = None  # (model, revision); the options encoder, encoder_revision name another
+    takes_model: ClassVar[bool] = (
+        False  # whether the recipe names its model; else the weights come with a package, or there are none
+    )
+    default_encoder: ClassVar[tuple[str, str | None] | None] = (
+        None  # (model, revision); the options encoder, encoder_revision name another
+    )
     licence: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(json.loads(self.options)) - set(self.defaults))
         if unknown:
-            allowed = ", ".join(sorted(self.defaults) + (["encoder", "encoder_revision"] if self.default_encoder else [])) or "none"
-            raise ValueError(f"scorer {self.name}: option {unknown[0]!r} is not known; allowed: {allowed}. Rename or remove it")
+            allowed = (
+                ", ".join(sorted(self.defaults) + (["encoder", "encoder_revision"] if self.default_encoder else []))
+                or "none"
+            )
+            raise ValueError(
+                f"scorer {self.name}: option {unknown[0]!r} is not known; allowed: {allowed}. Rename or remove it"
+            )
         if self.takes_model and not self.source:
-            raise ValueError(f"scorer {self.name} has no model; give it the folder, file or hub id (with a revision) of one")
+            raise ValueError(
+                f"scorer {self.name} has no model; give it the folder, file or hub id (with a revision) of one"
+            )
         if self.source and not self.takes_model:
             raise ValueError(f"scorer {self.name} brings its own weights and takes no model; leave model out")
 
@@ -105,7 +116,9 @@ def packaged_file(package: str, inside: str) -> Path:
     """A file that an installed package ships; the package is not imported. ModuleNotFoundError where it is not installed."""
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"the package {package} is not installed; install it, or take its scorer out of the recipe")
+        raise ModuleNotFoundError(
+            f"the package {package} is not installed; install it, or take its scorer out of the recipe"
+        )
     return Path(next(iter(spec.submodule_search_locations))) / inside
 
 

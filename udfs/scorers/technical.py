@@ -46,16 +46,17 @@ class LoadedTechnical:
 def measures(image: Image.Image) -> Answers:
     """Every measure of an RGB picture; a reason instead of the values where a side is under 16 px."""
     if min(image.size) < _SMALLEST:
-        return dict.fromkeys(("blur", "noise", "blockiness", "clipping", "border", "entropy"), f"smaller than {_SMALLEST} px")
-    pixels = np.asarray(image)
+        return dict.fromkeys(
+            ("blur", "noise", "blockiness", "clipping", "border", "entropy"), f"smaller than {_SMALLEST} px"
+        )
     luma = image.convert("L")
-    grey = np.asarray(luma, dtype=np.float32)
+    grey = np.asarray(luma, dtype=np.int32)
     return {
         "blur": blur(grey),
         "noise": noise(grey),
         "blockiness": blockiness(grey),
-        "clipping": clipping(pixels),
-        "border": border(pixels),
+        "clipping": clipping(image),
+        "border": border(np.asarray(image)),
         "entropy": entropy(luma),
     }
 
@@ -65,18 +66,18 @@ def blur(grey: np.ndarray) -> float:
 
     A picture without any edge is as blurred as can be: 1.
     """
-    return max(_blur_along(grey), _blur_along(grey.T))
+    return max(_blur_along(grey), _blur_along(np.ascontiguousarray(grey.T)))
 
 
 def _blur_along(grey: np.ndarray) -> float:
-    """Along the first axis, where the whole window fits."""
-    sums = np.cumsum(np.pad(grey, ((1, 0), (0, 0))), axis=0, dtype=np.float64)
-    blurred = (sums[_WINDOW:] - sums[:-_WINDOW]) / _WINDOW
+    """Along the first axis, where the whole window fits. Whole numbers: everything is multiplied by the window's length."""
+    sums = np.cumsum(np.pad(grey, ((1, 0), (0, 0))), axis=0, dtype=np.int32)
+    blurred = sums[_WINDOW:] - sums[:-_WINDOW]
     margin = _WINDOW // 2
-    sharp = np.abs(np.diff(grey[margin:-margin], axis=0))
+    sharp = _WINDOW * np.abs(np.diff(grey[margin:-margin], axis=0))
     lost = np.maximum(0, sharp - np.abs(np.diff(blurred, axis=0)))
-    total = float(sharp.sum(dtype=np.float64))
-    return 1 - float(lost.sum()) / total if total > 0 else 1.0
+    total = int(sharp.sum(dtype=np.int64))
+    return 1 - int(lost.sum(dtype=np.int64)) / total if total else 1.0
 
 
 def noise(grey: np.ndarray) -> float:
@@ -100,9 +101,10 @@ def _blockiness_along(grey: np.ndarray) -> float:
     return float((steps[at_border].mean() + _FLOOR) / (steps[~at_border].mean() + _FLOOR))
 
 
-def clipping(pixels: np.ndarray) -> float:
+def clipping(image: Image.Image) -> float:
     """Share of pixels that are wholly black or wholly white: 0 in every channel, or 255 in every channel."""
-    return float((pixels.max(axis=2) == 0).mean() + (pixels.min(axis=2) == 255).mean())
+    red, green, blue = (np.asarray(channel) for channel in image.split())
+    return float(((red | green | blue) == 0).mean() + ((red & green & blue) == 255).mean())
 
 
 def border(pixels: np.ndarray) -> float:
@@ -111,25 +113,28 @@ def border(pixels: np.ndarray) -> float:
     A bar is uniform within 8 levels and ends at once along at least .6 of its length: a plain background that goes on beside an object is none.
     """
     height, width = pixels.shape[:2]
-    levels = pixels.astype(np.int16)
-    top, bottom = _bar(levels), _bar(levels[::-1])
+    top, bottom = _bar(pixels), _bar(pixels[::-1])
     if top == height:
         return 1.0
-    inside = levels[top : height - bottom].transpose(1, 0, 2)
+    inside = pixels[top : height - bottom].transpose(1, 0, 2)
     left, right = _bar(inside), _bar(inside[::-1])
     return 1 - (height - top - bottom) * (width - left - right) / (height * width)
 
 
-def _bar(levels: np.ndarray) -> int:
+def _bar(pixels: np.ndarray) -> int:
     """Rows of the bar at the first row; 0 if there is none, all rows if the whole is uniform."""
-    away = np.abs(levels - np.median(levels[0], axis=0).astype(np.int16)).max(axis=2) > _UNIFORM
-    broken = np.flatnonzero(away.any(axis=1))
-    if not broken.size:
-        return len(levels)
-    first = int(broken[0])
-    # two rows: resampling may leave one row between the bar and the picture
-    ends = away[first : first + 2].any(axis=0).mean() >= _LONG_EDGE
-    return first if ends else 0
+    color = np.median(pixels[0], axis=0).astype(np.int16)
+    for row in range(len(pixels)):
+        if _away(pixels[row], color).any():
+            # two rows: resampling may leave one row between the bar and the picture
+            ends = np.any([_away(line, color) for line in pixels[row : row + 2]], axis=0).mean() >= _LONG_EDGE
+            return row if ends else 0
+    return len(pixels)
+
+
+def _away(line: np.ndarray, color: np.ndarray) -> np.ndarray:
+    """Which pixels of a line differ from the color."""
+    return (np.abs(line.astype(np.int16) - color) > _UNIFORM).any(axis=1)
 
 
 def entropy(luma: Image.Image) -> float:

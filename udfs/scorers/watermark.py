@@ -38,7 +38,7 @@ def build() -> Any:
     import timm
     from torch import nn
 
-    net = timm.create_model("efficientnet_b3", num_classes=2)
+    net: Any = timm.create_model("efficientnet_b3", num_classes=2)
     width = net.classifier.in_features
     net.classifier = nn.Sequential(
         nn.Linear(width, 625), nn.ReLU(), nn.Dropout(0.3), nn.Linear(625, 256), nn.ReLU(), nn.Linear(256, 2)

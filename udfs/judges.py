@@ -1,0 +1,128 @@
+"""Judges: a vision-language model of transformers answers yes/no questions; p(yes) from the logits of its first answer token."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from PIL import Image
+
+from udfs.codec import decode
+from udfs.harness import NotFiniteError
+
+MAX_PIXELS = 1024 * 1024  # more tokens than this answer no question better, and a Qwen-VL would take them all
+
+COLUMNS = (("answers", pa.list_(pa.float64())),)
+
+
+@dataclass(frozen=True)
+class TransformersJudge:
+    """A model that AutoModelForImageTextToText loads, not a thinking one: its first token must be the answer.
+
+    model and revision name it; location is its resolved folder or hub id. batch_size counts (picture, question) pairs.
+    A row needs image and questions (list of str); it gets answers: one probability of yes, 0-1, a question.
+    """
+
+    model: str
+    location: str
+    revision: str
+    dtype: str
+    batch_size: int
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Everything that shapes the answers besides picture and question."""
+        return {"model": f"{self.model}@{self.revision}", "dtype": self.dtype, "max_pixels": MAX_PIXELS}
+
+    def load(self, device: str) -> LoadedJudge:
+        """ValueError where the tokenizer has no single token for yes or for no."""
+        import torch
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        local = Path(self.location).is_dir()
+        source: dict[str, Any] = {"local_files_only": True} if local else {"revision": self.revision}
+        processor = AutoProcessor.from_pretrained(self.location, **source)
+        processor.tokenizer.padding_side = "left"  # the last position of every row is the one that answers
+        dtype = getattr(torch, self.dtype)
+        net: Any = AutoModelForImageTextToText.from_pretrained(self.location, dtype=dtype, **source)
+        yes, no = (answer_tokens(processor.tokenizer, word) for word in ("yes", "no"))
+        return LoadedJudge(net.to(device).eval(), processor, yes, no, self.batch_size)
+
+
+@dataclass
+class LoadedJudge:
+    net: Any
+    processor: Any
+    yes: list[int]
+    no: list[int]
+    pairs_a_batch: int
+
+    def prepare(self, row: dict[str, Any]) -> tuple[Image.Image, list[str]]:
+        """Decode once for all questions of a picture."""
+        return capped(decode(row["image"])), [self._prompt(question) for question in row["questions"]]
+
+    def group(self, prepared: tuple[Image.Image, list[str]]) -> Hashable:
+        """Pictures of one size share a batch: their prompts have equally many picture tokens."""
+        return prepared[0].size
+
+    def run(self, batch: list[tuple[Image.Image, list[str]]]) -> list[list[float]]:
+        pairs = [(image, prompt) for image, prompts in batch for prompt in prompts]
+        answers: list[float] = []
+        for start in range(0, len(pairs), self.pairs_a_batch):
+            answers += self._answer(pairs[start : start + self.pairs_a_batch])
+        flat = iter(answers)
+        return [[next(flat) for _ in prompts] for _, prompts in batch]
+
+    def finish(self, row: dict[str, Any], result: list[float]) -> dict[str, Any]:
+        if not all(math.isfinite(answer) for answer in result):
+            raise NotFiniteError("the judge's logits are not finite; use bfloat16 or float32")
+        return {"answers": result}
+
+    def _prompt(self, question: str) -> str:
+        content = [{"type": "image"}, {"type": "text", "text": question}]
+        messages = [{"role": "user", "content": content}]
+        return self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+
+    def _answer(self, pairs: list[tuple[Image.Image, str]]) -> list[float]:
+        import torch
+
+        images, prompts = [image for image, _ in pairs], [prompt for _, prompt in pairs]
+        inputs = self.processor(images=images, text=prompts, padding=True, return_tensors="pt").to(self.net.device)
+        inputs["pixel_values"] = inputs["pixel_values"].to(self.net.dtype)
+        with torch.inference_mode():
+            out = self.net.generate(
+                **inputs, max_new_tokens=1, do_sample=False, return_dict_in_generate=True, output_logits=True
+            )
+        logits = out.logits[0].float()
+        both = torch.stack([logits[:, self.no].logsumexp(1), logits[:, self.yes].logsumexp(1)], 1)
+        return both.softmax(1)[:, 1].cpu().tolist()
+
+
+def answer_tokens(tokenizer: Any, word: str) -> list[int]:
+    """The ids of the single tokens that are this answer: yes, Yes, YES, each also after a space. ValueError if there is none."""
+    found = set()
+    for text in (word, word.capitalize(), word.upper()):
+        for spaced in (text, f" {text}"):
+            ids = tokenizer.encode(spaced, add_special_tokens=False)
+            if len(ids) == 1 and ids[0] != tokenizer.unk_token_id:
+                found.add(ids[0])
+    if not found:
+        raise ValueError(
+            f"the judge's tokenizer has no single token for {word!r}; take a model that answers yes or no in one token"
+        )
+    return sorted(found)
+
+
+def capped(image: Image.Image) -> Image.Image:
+    """The picture with at most MAX_PIXELS, its aspect kept."""
+    scale = math.sqrt(MAX_PIXELS / (image.width * image.height))
+    if scale >= 1:
+        return image
+    size = (max(1, int(image.width * scale)), max(1, int(image.height * scale)))
+    return image.resize(size, Image.Resampling.LANCZOS)
