@@ -35,13 +35,32 @@ class Task(Label):
     asks: tuple[Ask, ...] = ()
 
 
+class Place(Frozen):
+    """phrase: 'in the snow'; keyword: the same as a tag."""
+
+    phrase: str
+    keyword: str
+
+
 class Category(Label):
-    """What the prompt is about. place: a phrase ('in the snow'); keyword: the same as a tag; objects and texts replace the lexicon's."""
+    """What the prompt is about. place, keyword: where it is, and one of more_places instead, drawn evenly.
+
+    objects: what is shown, in place of the lexicon's; props: what stands beside it or is absent (empty: other objects);
+    texts: what is written on it; dressed: the objects are people, so a color is that of their clothes.
+    """
 
     place: str
     keyword: str
+    more_places: tuple[Place, ...] = ()
     objects: tuple[str, ...] = ()
+    props: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
+    dressed: bool = False
+
+    def at(self, keyword: str) -> Category:
+        """This category in another of its places. KeyError for a keyword that it lacks."""
+        phrases = {self.keyword: self.place} | {place.keyword: place.phrase for place in self.more_places}
+        return self.model_copy(update={"place": phrases[keyword], "keyword": keyword})
 
 
 class Style(Label):
@@ -65,11 +84,11 @@ class Template(Label):
 class Lexicon(Frozen):
     """The words that the offline grammar writer and enhancer draw from."""
 
-    objects: tuple[str, ...]
+    objects: tuple[str, ...] = Field(min_length=1)
     plurals: dict[str, str] = {}
-    colors: tuple[str, ...]
-    counts: dict[str, int]
-    relations: tuple[str, ...]
+    colors: tuple[str, ...] = Field(min_length=1)
+    counts: dict[str, int] = Field(min_length=1)
+    relations: tuple[str, ...] = Field(min_length=1)
     details: tuple[str, ...] = Field(min_length=2)
 
 
@@ -89,6 +108,21 @@ class Taxonomy(Frozen):
             twice = sorted({slug for slug in slugs if slugs.count(slug) > 1})
             if twice:
                 raise ValueError(f"{axis}: {', '.join(twice)} stands there twice; each slug may stand once")
+        return self
+
+    @model_validator(mode="after")
+    def _words_enough(self) -> Taxonomy:
+        """A prompt may need an object, another one and an absent one, all different."""
+        for category in self.categories:
+            objects = category.objects or self.lexicon.objects
+            if len(set(objects)) < 3 and len(set(category.props)) < 2:
+                raise ValueError(
+                    f"category {category.slug}: {len(set(objects))} objects and {len(set(category.props))} props are too few;"
+                    " give three objects, or one object and two props"
+                )
+            twice = sorted(set(objects) & set(category.props))
+            if twice:
+                raise ValueError(f"category {category.slug}: {', '.join(twice)} is an object and a prop; each word may be one of the two")
         return self
 
     def slugs(self, axis: Literal["task", "category", "style", "template"]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from udfs.atoms import Atom
-from udfs.grammar import atoms_of, subject_of, subject_phrase
+from udfs.grammar import atoms_of, color_words, subject_of, subject_phrase
 
 if TYPE_CHECKING:
     from conf.taxonomy import Taxonomy
@@ -28,10 +28,14 @@ class GrammarEnhancer:
         details = ", ".join(draw.sample(lexicon.details, 2))
         if prompt["template"] is None:
             return f"{prompt['text']}, {details}", list(prompt["atoms"] or [])
-        category = {c.slug: c for c in self.taxonomy.categories}[prompt["category"]]
+        place = next(str(fact["value"]) for fact in prompt["atoms"] if fact["kind"] == "place")
+        category = {c.slug: c for c in self.taxonomy.categories}[prompt["category"]].at(place)
         style = {s.slug: s for s in self.taxonomy.styles}[prompt["style"]]
         subject = subject_of(prompt["atoms"])
-        colors = [thing.color or draw.choice(lexicon.colors) for thing in subject.things]
+        colors = [
+            thing.color or color_words(draw.choice(lexicon.colors), category.dressed and thing is subject.first)
+            for thing in subject.things
+        ]
         colored = subject.with_colors(colors[0], colors[-1])
         text = f"{subject_phrase(colored, lexicon)} {category.place}, {style.phrase}, {details}"
         return text, atoms_of(colored, category, style)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from conf.taxonomy import Category, Lexicon, Style, Template
 
 
+_DRESSED = "dressed in "
+
+
 @dataclass(frozen=True)
 class Thing:
     """One kind of object in a prompt: `count` of them, all of one color (None: the prompt does not say)."""
@@ -45,10 +48,10 @@ class Subject:
 def subject_phrase(subject: Subject, lexicon: Lexicon, articles: bool = True) -> str:
     """'a red circle left of a blue square'; without articles, as tags have it, 'red circle left of blue square'."""
     parts = [_thing_phrase(subject.first, lexicon, articles)]
-    if subject.second is not None:
-        parts += [str(subject.relation), _thing_phrase(subject.second, lexicon, articles)]
     if subject.text is not None:
         parts.append(f'with the text "{subject.text}"')
+    if subject.second is not None:
+        parts += [str(subject.relation), _thing_phrase(subject.second, lexicon, articles)]
     if subject.absent is not None:
         parts.append(f"without any {subject.absent}")
     return " ".join(parts)
@@ -78,7 +81,7 @@ def atoms_of(subject: Subject, category: Category, style: Style) -> list[Atom]:
         facts.append(atom("absence", subject.absent, "absent"))
     if subject.text is not None:
         facts.append(atom("text", subject.first.object, subject.text))
-    return [*facts, atom("place", "picture", category.keyword), atom("style", "picture", style.slug)]
+    return [*facts, atom("place", "picture", category.keyword), atom("style", "picture", style.phrase.removesuffix(" style"))]
 
 
 def subject_of(atoms: list[Atom]) -> Subject:
@@ -105,10 +108,17 @@ def subject_of(atoms: list[Atom]) -> Subject:
     return Subject(next(iter(things.values())), relation, things[second] if second else None, absent, text)
 
 
+def color_words(color: str, dressed: bool) -> str:
+    """The color as the text and its atom say it: of people it is that of their clothes."""
+    return f"{_DRESSED}{color}" if dressed else color
+
+
 def _thing_phrase(thing: Thing, lexicon: Lexicon, articles: bool) -> str:
     number_words = {number: word for word, number in lexicon.counts.items()}
     noun = thing.object if thing.count == 1 else lexicon.plurals.get(thing.object, f"{thing.object}s")
-    words = [word for word in (thing.color, noun) if word]
+    color = thing.color or ""
+    words = [noun, color] if color.startswith(_DRESSED) else [color, noun]
+    words = [word for word in words if word]
     if thing.count > 1:
         words.insert(0, number_words[thing.count])
     elif articles:

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from udfs.grammar import Subject, Thing, atoms_of, render
+from udfs.grammar import Subject, Thing, atoms_of, color_words, render
 from udfs.ids import prompt_id
 
 if TYPE_CHECKING:
@@ -31,6 +31,9 @@ class GrammarWriter:
         chosen_style = {s.slug: s for s in tax.styles}[style]
         template = draw.choices(tax.templates, [t.weight for t in tax.templates])[0]
         subject = draw_subject(tax, chosen_task, chosen_category, draw)
+        if chosen_category.more_places:
+            places = [chosen_category.keyword, *(place.keyword for place in chosen_category.more_places)]
+            chosen_category = chosen_category.at(draw.choice(places))
         text = render(template, subject, chosen_category, chosen_style, tax.lexicon)
         return {
             "prompt_id": prompt_id(text, task, category, style),
@@ -47,17 +50,20 @@ def draw_subject(taxonomy: Taxonomy, task: Task, category: Category, draw: rando
     """What the prompt shows: the factors that the task asks for, drawn evenly from the category's words (else the lexicon's)."""
     lexicon = taxonomy.lexicon
     objects = category.objects or lexicon.objects
-    first, second, absent = draw.sample(objects, 3)
+    if category.props:
+        first, (second, absent) = draw.choice(objects), draw.sample(category.props, 2)
+    else:
+        first, second, absent = draw.sample(objects, 3)
     counting, coloring, placing = ("count" in task.asks, "color" in task.asks, "relation" in task.asks)
 
-    def thing(name: str, countable: bool) -> Thing:
+    def thing(name: str, countable: bool, dressed: bool) -> Thing:
         count = draw.choice(list(lexicon.counts.values())) if countable else 1
-        return Thing(name, count, draw.choice(lexicon.colors) if coloring else None)
+        return Thing(name, count, color_words(draw.choice(lexicon.colors), dressed) if coloring else None)
 
     return Subject(
-        first=thing(first, counting),
+        first=thing(first, counting, category.dressed),
         relation=draw.choice(lexicon.relations) if placing else None,
-        second=thing(second, False) if placing else None,
+        second=thing(second, False, False) if placing else None,
         absent=absent if "reasoning" in task.asks else None,
         text=draw.choice(category.texts) if category.texts else None,
     )
