@@ -64,7 +64,7 @@ def job(bundle: dict[str, Any], request: pytest.FixtureRequest) -> Any:
 
 
 def test_databricks_accepts_the_job(job: Any) -> None:
-    parsed = Job.from_dict(job).as_dict()
+    parsed: Any = Job.from_dict(job).as_dict()
     assert [task["task_key"] for task in parsed["tasks"]] == [task["task_key"] for task in job["tasks"]]
 
 
