@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
@@ -28,6 +28,7 @@ class Mark:
     style: str | None
     x: float
     y: float
+    size: float
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,7 @@ class Labeled:
 
 def label(scene: Scene) -> Labeled:
     """A true scene with its marks."""
-    marks = tuple(
-        Mark(i.shape, i.color, scene.style, (i.box[0] + i.box[2]) / 2, (i.box[1] + i.box[3]) / 2) for i in scene.items
-    )
+    marks = tuple(_mark(i.shape, i.color, scene.style, i.box) for i in scene.items)
     return Labeled(scene.draw(), scene.place, marks)
 
 
@@ -55,12 +54,11 @@ def degraded(width: int, height: int, rng: random.Random, broken: float = 0.3) -
     shape, color = rng.choice(SHAPES), rng.choice(list(COLORS))
     marks = []
     for box in _boxes(n, width, height, rng):
-        mark = Mark(
+        mark = _mark(
             shape if same_shape else rng.choice(SHAPES),
             color if same_color else rng.choice(list(COLORS)),
             style if same_style else rng.choice(STYLES),
-            (box[0] + box[2]) / 2,
-            (box[1] + box[3]) / 2,
+            box,
         )
         marks.append(_stamp(image, mark, box, ground, rng, broken))
     return Labeled(blurred(image.reduce(_SCALE), rng), place, tuple(marks))
@@ -111,7 +109,11 @@ def _stamp(image: Image.Image, mark: Mark, box: Box, ground: Color, rng: random.
     if fault == "half":
         _erase(pen, box, ground, rng)
         shape = None
-    return Mark(shape, color, mark.style, mark.x, mark.y)
+    return replace(mark, shape=shape, color=color)
+
+
+def _mark(shape: str, color: str, style: str, box: Box) -> Mark:
+    return Mark(shape, color, style, (box[0] + box[2]) / 2, (box[1] + box[3]) / 2, box[2] - box[0])
 
 
 def _draw(pen: ImageDraw.ImageDraw, points: list[Point], box: Box, tint: Color, style: str | None) -> None:

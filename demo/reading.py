@@ -20,7 +20,7 @@ _BATCH = 128
 _FACTS = (SHAPES, SHAPES, tuple(COLORS), tuple(COLORS), tuple(RELATIONS), ("1", "2", "3"), tuple(PLACES), STYLES)
 
 
-def learn_to_read(text: CLIPTextModel, tokens: PreTrainedTokenizerFast, prompts: Prompts, seconds: float = 45) -> float:
+def learn_to_read(text: CLIPTextModel, tokens: PreTrainedTokenizerFast, prompts: Prompts, seconds: float = 25) -> float:
     """Trains `text` in place for some CPU-seconds; the share of facts that it then names rightly on new prompts."""
     head = nn.Linear(text.config.hidden_size, sum(len(f) + 1 for f in _FACTS))
     optimizer = torch.optim.AdamW([*text.parameters(), *head.parameters()], 2e-3)

@@ -50,6 +50,11 @@ class Trainer:
         if self._file.exists():
             self._resume()
 
+    @property
+    def done(self) -> float:
+        """The share of the training that is over, 0..1."""
+        return min(1.0, self._spent / self._seconds)
+
     def fit(
         self,
         loss: Callable[[], tuple[Tensor, int]],
@@ -101,8 +106,7 @@ class Trainer:
         self._running = now if self._running is None else 0.98 * self._running + 0.02 * now
 
     def _set_rate(self) -> None:
-        done = min(1.0, self._spent / self._seconds)
-        rate = self._rate * min(1.0, (self._step + 1) / 100) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * done)))
+        rate = self._rate * min(1.0, (self._step + 1) / 100) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * self.done)))
         for group in self._optimizer.param_groups:
             group["lr"] = rate
 

@@ -47,12 +47,13 @@ def tokenizer(words: list[str], limit: int = LIMIT, framed: bool = True) -> PreT
         bos_token=START,
         eos_token=END,
         unk_token=UNKNOWN,
+        model_input_names=["input_ids", "attention_mask"],
     )
 
 
 def _texts(taxonomy: Taxonomy) -> list[str]:
     lexicon = taxonomy.lexicon
-    words = [*lexicon.objects, *lexicon.plurals.values(), *(f"{o}s" for o in lexicon.objects), *lexicon.colors]
+    words = [*lexicon.objects, *(lexicon.plurals.get(o, f"{o}s") for o in lexicon.objects), *lexicon.colors]
     words += [*lexicon.counts, *lexicon.relations, *lexicon.details, "a an one"]
     words += [re.sub(r"{\w*}", " ", t.pattern) for t in taxonomy.templates]
     words += [c.place for c in taxonomy.categories] + [c.keyword for c in taxonomy.categories]
