@@ -1,4 +1,7 @@
-"""The taxonomy: what prompts are written over. Tasks, categories, styles and templates, each with a weight and a display name."""
+"""The taxonomy: what prompts are written over.
+
+Tasks, categories, styles and templates, each with a weight and a display name.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,10 @@ Ask = Literal["color", "count", "relation", "reasoning"]
 
 
 class Label(Frozen):
-    """A value of one axis. slug: the partition label; name: what people and the exported JSON see; weight: its share of the prompts."""
+    """A value of one axis.
+
+    slug: the partition label; name: what people and the exported JSON see; weight: its share of the prompts.
+    """
 
     slug: Slug
     name: str | None = None
@@ -30,7 +36,10 @@ class Label(Frozen):
 
 
 class Task(Label):
-    """What the prompt asks of a generator: the atoms that must appear in it. `none` asks nothing special; its name is null."""
+    """What the prompt asks of a generator: the atoms that must appear in it.
+
+    `none` asks nothing special; its name is null.
+    """
 
     asks: tuple[Ask, ...] = ()
 
@@ -85,7 +94,7 @@ class Lexicon(Frozen):
     """The words that the offline grammar writer and enhancer draw from."""
 
     objects: tuple[str, ...] = Field(min_length=1)
-    plurals: dict[str, str] = {}
+    plurals: dict[str, str] = Field(default_factory=dict)
     colors: tuple[str, ...] = Field(min_length=1)
     counts: dict[str, int] = Field(min_length=1)
     relations: tuple[str, ...] = Field(min_length=1)
@@ -116,13 +125,15 @@ class Taxonomy(Frozen):
         for category in self.categories:
             objects = category.objects or self.lexicon.objects
             if len(set(objects)) < 3 and len(set(category.props)) < 2:
+                found = f"{len(set(objects))} objects and {len(set(category.props))} props"
                 raise ValueError(
-                    f"category {category.slug}: {len(set(objects))} objects and {len(set(category.props))} props are too few;"
-                    " give three objects, or one object and two props"
+                    f"category {category.slug}: {found} are too few; give three objects, or one object and two props"
                 )
             twice = sorted(set(objects) & set(category.props))
             if twice:
-                raise ValueError(f"category {category.slug}: {', '.join(twice)} is an object and a prop; each word may be one of the two")
+                raise ValueError(
+                    f"category {category.slug}: {', '.join(twice)} is an object and a prop; it may be only one"
+                )
         return self
 
     def slugs(self, axis: Literal["task", "category", "style", "template"]) -> list[str]:

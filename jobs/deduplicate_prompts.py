@@ -1,4 +1,4 @@
-"""prompts -> prompt_duplicates: one row per prompt compared, with the prompt that stands for it (itself if it is kept)."""
+"""prompts -> prompt_duplicates: one row per prompt compared, with the prompt that stands for it."""
 
 from __future__ import annotations
 
@@ -48,9 +48,10 @@ def run(context: Context) -> None:
 
 
 def to_compare(prompts: DataFrame, compared: DataFrame, rules: Deduplication) -> DataFrame:
-    """Prompts not compared yet, with their block and, in exact_of, the first prompt with the same words (null if it is that one).
+    """Prompts not compared yet, with their block and, in exact_of, the first prompt with the same words (null: itself).
 
-    An exact copy goes to the block of the prompt that it copies, whatever its own labels are: the same text makes the same pictures.
+    An exact copy goes to the block of the prompt that it copies, whatever its own labels are: the same text makes the
+    same pictures.
     """
     marked = in_order(prompts).join(compared.select("prompt_id", F.lit(True).alias("done")), "prompt_id", "left")
     first = Window.partitionBy(F.expr(SAME_WORDS)).orderBy(F.col("done").desc_nulls_last(), "created_at", "prompt_id")
@@ -63,12 +64,30 @@ def to_compare(prompts: DataFrame, compared: DataFrame, rules: Deduplication) ->
     )
 
 
-def duplicates(wave: DataFrame, prompts: DataFrame, compared: DataFrame, rules: Deduplication, embedder: MiniLM) -> DataFrame:
+def duplicates(
+    wave: DataFrame, prompts: DataFrame, compared: DataFrame, rules: Deduplication, embedder: MiniLM
+) -> DataFrame:
     """prompts to compare -> rows of prompt_duplicates; the model runs here, once a prompt."""
     before = compared.select(F.col("prompt_id").alias("exact_of"), F.col("kept_id").alias("exact_kept"))
     stage = Stage(embedder, KEEP, COLUMNS)
-    embedded = wave.join(before, "exact_of", "left").select(*(name for name, _ in KEEP)).mapInArrow(stage, schema=from_arrow_schema(stage.schema))
-    columns = ("prompt_id", "text", "atoms", "created_at", "exact_of", "exact_kept", "embedding", "seconds", "device", "status", "error_message")
+    embedded = (
+        wave.join(before, "exact_of", "left")
+        .select(*(name for name, _ in KEEP))
+        .mapInArrow(stage, schema=from_arrow_schema(stage.schema))
+    )
+    columns = (
+        "prompt_id",
+        "text",
+        "atoms",
+        "created_at",
+        "exact_of",
+        "exact_kept",
+        "embedding",
+        "seconds",
+        "device",
+        "status",
+        "error_message",
+    )
     new = embedded.select("block", *columns, F.lit(False).alias("known"))
     known = kept(prompts, compared, rules).join(F.broadcast(wave.select("block").distinct()), "block", "left_semi")
     blocks = new.unionByName(known, allowMissingColumns=True).groupBy("block")
@@ -80,20 +99,27 @@ def kept(prompts: DataFrame, compared: DataFrame, rules: Deduplication) -> DataF
     """Every kept prompt with its embedding: what new prompts are compared with."""
     vectors = compared.where("kept_id = prompt_id").select("prompt_id", "embedding")
     columns = ("prompt_id", "text", "atoms", "created_at", "embedding")
-    return in_order(prompts).join(vectors, "prompt_id").select(block(rules).alias("block"), *columns, F.lit(True).alias("known"))
+    return (
+        in_order(prompts)
+        .join(vectors, "prompt_id")
+        .select(block(rules).alias("block"), *columns, F.lit(True).alias("known"))
+    )
 
 
 def block(rules: Deduplication) -> Column:
-    """Prompts of different blocks are never compared by meaning. Another style is another picture; so is, under the guard, another category.
+    """Prompts of different blocks are never compared by meaning: another style is another picture.
 
-    Without the guard categories are compared with each other, as the paper did. Blocks also are what Spark spreads over its tasks.
+    Under the guard so is another category.
+    Without the guard categories are compared with each other, as the paper did. Blocks also are what Spark spreads
+    over its tasks.
     """
     return F.concat_ws("/", "style", "category") if rules.guard else F.col("style")
 
 
 def in_order(prompts: DataFrame) -> DataFrame:
     """created_at made that of the prompt's run: prompts of one run rank by prompt_id, wherever its waves were cut."""
-    return prompts.withColumn("created_at", F.min("created_at").over(Window.partitionBy("run_id")))
+    started = prompts.groupBy("run_id").agg(F.min("created_at").alias("started"))
+    return prompts.join(F.broadcast(started), "run_id").withColumn("created_at", F.col("started")).drop("started")
 
 
 def _refuse_another_embedder(context: Context, embedder: MiniLM) -> None:
@@ -101,8 +127,8 @@ def _refuse_another_embedder(context: Context, embedder: MiniLM) -> None:
     others = sorted(row["model"] for row in rows if row["model"] != embedder.model)
     if others:
         raise JobError(
-            f"prompt_duplicates: it holds embeddings of {', '.join(others)}, this run would add those of {embedder.model}; the two cannot be"
-            " compared. Install the weights of before, or give the recipe another lakehouse folder."
+            f"prompt_duplicates: it holds embeddings of {', '.join(others)}, this run would add some of {embedder.model};"
+            " these cannot be compared. Install the weights of before, or give the recipe another lakehouse folder."
         )
 
 

@@ -1,4 +1,4 @@
-"""accepted prompts -> enhanced_prompts: one row per (prompt, enhancer), the longer text with its own screens, or the error."""
+"""accepted prompts -> enhanced_prompts: one row per (prompt, enhancer), the longer text with its screens."""
 
 from __future__ import annotations
 
@@ -60,11 +60,15 @@ def enhanced(wave: DataFrame, texts: EnhancedTexts, parameters: dict[str, str]) 
         "library_versions": F.lit(library_versions("py3langid", "torch", "transformers")),
         "licence": F.lit(ENHANCER_LICENCE),
     }
-    return wave.mapInArrow(stage, schema=from_arrow_schema(stage.schema)).withColumns(constants).select(
-        "prompt_id",
-        *(name for name, _ in COLUMNS),
-        *("status", "error_class", "error_message", "device", "seconds"),
-        *constants,
+    return (
+        wave.mapInArrow(stage, schema=from_arrow_schema(stage.schema))
+        .withColumns(constants)
+        .select(
+            "prompt_id",
+            *(name for name, _ in COLUMNS),
+            *("status", "error_class", "error_message", "device", "seconds"),
+            *constants,
+        )
     )
 
 

@@ -73,13 +73,22 @@ def _brought(context: Context) -> list[DataFrame]:
 
 
 def _say_what_is_short(context: Context, targets: dict[Stratum, int], present: dict[Stratum, int]) -> None:
-    short = {stratum: (present.get(stratum, 0), count) for stratum, count in targets.items() if present.get(stratum, 0) < count}
+    short = {
+        stratum: (present.get(stratum, 0), count)
+        for stratum, count in targets.items()
+        if present.get(stratum, 0) < count
+    }
     missing = context.recipe.prompts.written - sum(present.values())
     if not short or missing <= 0:
         return
-    listed = "; ".join(f"{' / '.join(stratum)} {have} of {want}" for stratum, (have, want) in list(short.items())[:_LISTED])
+    listed = "; ".join(
+        f"{' / '.join(stratum)} {have} of {want}" for stratum, (have, want) in list(short.items())[:_LISTED]
+    )
     more = f"; {len(short) - _LISTED} more" if len(short) > _LISTED else ""
-    context.say(f"prompts: the grammar has no more to say in {len(short)} strata ({missing:,} prompts fewer than asked for): {listed}{more}")
+    context.say(
+        f"prompts: the grammar has no more to say in {len(short)} strata"
+        f" ({missing:,} prompts fewer than asked for): {listed}{more}"
+    )
 
 
 if __name__ == "__main__":

@@ -14,9 +14,10 @@ Stratum = tuple[str, str, str]
 
 
 def allotted(taxonomy: Taxonomy, total: int) -> dict[Stratum, int]:
-    """(task, category, style) -> prompts, in the taxonomy's order, `total` in all, by largest remainder of the product of the weights.
+    """(task, category, style) -> prompts, `total` in all: largest remainder of the product of the weights.
 
-    Every stratum gets its share rounded down or up; of equal remainders the first in the taxonomy's order is rounded up.
+    Every stratum gets its share rounded down or up; of equal remainders the first in the taxonomy's order is rounded
+    up.
     """
     axes = (taxonomy.tasks, taxonomy.categories, taxonomy.styles)
     weights = {(t.slug, c.slug, s.slug): t.weight * c.weight * s.weight for t, c, s in product(*axes)}
@@ -37,7 +38,8 @@ def largest_remainder(weights: Mapping[Stratum, float], total: int) -> dict[Stra
 def to_add(targets: Mapping[Stratum, int], present: Mapping[Stratum, int], total: int) -> dict[Stratum, int]:
     """How many to add where, so that there are `total` in all at most; strata that need none are left out.
 
-    A larger total can give one stratum a smaller share than before (largest remainder is not monotone); what it has stays, and the
+    A larger total can give one stratum a smaller share than before (largest remainder is not monotone); what it has
+    stays, and the
     strata with the smallest gaps wait.
     """
     gaps = {key: target - present.get(key, 0) for key, target in targets.items() if target > present.get(key, 0)}

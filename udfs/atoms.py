@@ -1,4 +1,7 @@
-"""Atoms: the checkable facts of a prompt. One dict an atom: kind, subject, value, other (None unless kind is relation)."""
+"""Atoms: the checkable facts of a prompt.
+
+One dict an atom: kind, subject, value, other (None unless kind is relation).
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a text says about numbers, colors, relations, absence and quoted words: read from the words, for prompts that came without atoms."""
+"""What a text says about numbers, colors, relations, absence and quotes: for prompts that came without atoms."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from udfs.atoms import Atom
 # (kind, value, the words that it is bound to); kind: count, color, relation, absence, text
 Attribute = tuple[str, ...]
 
-_COLORS = frozenset(
-    "red orange yellow green blue purple pink brown black white gray grey golden silver violet cyan magenta turquoise beige crimson"
-    " scarlet maroon teal navy gold".split()
+_COLOR_WORDS = (
+    "red orange yellow green blue purple pink brown black white gray grey golden gold silver violet cyan magenta"
+    " turquoise beige crimson scarlet maroon teal navy"
 )
-_NUMBERS = {word: str(n) for n, word in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())}
+_NUMBER_WORDS = "zero one two three four five six seven eight nine ten eleven twelve"
+_COLORS = frozenset(_COLOR_WORDS.split())
+_NUMBERS = {word: str(number) for number, word in enumerate(_NUMBER_WORDS.split())}
 _NUMBERS |= {"single": "1", "pair": "2", "dozen": "12"}
 _RELATIONS = {
     "left of": ("to the left of", "on the left of", "left of"),
@@ -26,9 +28,13 @@ _RELATIONS = {
     "between": ("between",),
     "inside": ("inside",),
 }
-_PHRASES = sorted(((tuple(p.split()), name) for name, phrases in _RELATIONS.items() for p in phrases), key=lambda item: -len(item[0]))
-_ABSENCE = frozenset("without no".split())
-_EMPTY = frozenset("a an the of any and with is are that which exactly only some".split())
+_PHRASES = sorted(
+    ((tuple(p.split()), name) for name, phrases in _RELATIONS.items() for p in phrases), key=lambda item: -len(item[0])
+)
+_ABSENCE = frozenset(["without", "no"])
+_EMPTY = frozenset(
+    ["a", "an", "the", "of", "any", "and", "with", "is", "are", "that", "which", "exactly", "only", "some"]
+)
 _QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|«([^»]+)»')
 _WORD = re.compile(r"\d+(?:\.\d+)?%?|[^\W\d_]+(?:['’-][^\W\d_]+)*")
 
@@ -39,9 +45,12 @@ def quoted_texts(text: str) -> list[str]:
 
 
 def attributes(text: str) -> frozenset[Attribute]:
-    """Every attribute that the words state, bound to its neighbours: 'a red cat left of two dogs' and 'two red cats left of a dog' differ.
+    """Every attribute that the words state, each with the word that it belongs to.
 
-    Word lists, not a parser: a paraphrase that moves a color behind its noun counts as different, so nothing unlike is held to be equal.
+    So 'a red cat left of two dogs' and 'two red cats left of a dog' differ.
+
+    Word lists, not a parser: a paraphrase that moves a color behind its noun counts as different, so nothing unlike is
+    held to be equal.
     """
     words = _WORD.findall(_QUOTED.sub(" ", text).lower())
     found: set[Attribute] = {("text", quoted) for quoted in quoted_texts(text)}
@@ -64,7 +73,7 @@ def attributes(text: str) -> frozenset[Attribute]:
 
 
 def asks_held(text: str, atoms: list[Atom] | None) -> set[str]:
-    """The kinds that a prompt states, of color, count, relation, reasoning: by its atoms, or by its words where it came without.
+    """Which of color, count, relation, reasoning a prompt states: by its atoms, or by its words where it has none.
 
     Every thing of a grammar prompt states a count; only one that is not 1 is something to count.
     """

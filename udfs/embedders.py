@@ -1,4 +1,4 @@
-"""Sentence embedder: texts to unit vectors of 384 numbers (all-MiniLM-L6-v2, mean pooling), from the weights that a package ships."""
+"""Sentence embedder: texts to unit vectors of 384 numbers (all-MiniLM-L6-v2, mean pooling); a package ships it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,10 @@ def minilm_revision() -> str:
 
 
 class Embedder:
-    """The loaded model. Texts of one token length share a batch: nothing is padded, so a vector does not depend on its neighbours."""
+    """The loaded model.
+
+    Texts of one token length share a batch: nothing is padded, so a vector does not depend on its neighbours.
+    """
 
     def __init__(self, folder: Path, device: str) -> None:
         import torch

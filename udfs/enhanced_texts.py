@@ -42,7 +42,7 @@ class _Enhanced:
 
 
 class EnhancingScreener:
-    """Rows of prompts (prompt_id, text, task, category, style, template, atoms) -> text, atoms and the screens of the new text."""
+    """Rows of prompts (with text, labels, template, atoms) -> text, atoms and the screens of the new text."""
 
     def __init__(self, enhancer: GrammarEnhancer, screener: Screener) -> None:
         self._enhancer = enhancer

@@ -1,4 +1,7 @@
-"""Prompt enhancers: the short prompt in, a longer one that says the same and more. What it adds is recorded as atoms too."""
+"""Prompt enhancers: the short prompt in, a longer one that says the same and more.
+
+What it adds is recorded as atoms too.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GrammarEnhancer:
-    """Offline: names a color for every uncolored thing of a grammar prompt and adds two details; to any other text it adds the details only."""
+    """Offline: gives every uncolored thing of a grammar prompt a color and adds two details.
+
+    To any other text it adds the details only: what it does not understand it does not rewrite.
+    """
 
     taxonomy: Taxonomy
     name: str = "grammar"
     revision: str = "1"
 
     def enhance(self, prompt: dict[str, Any]) -> tuple[str, list[Atom]]:
-        """(text, atoms) for a prompt row with prompt_id, text, category, style, atoms and template (null if it was not written here)."""
+        """(text, atoms) of a row with prompt_id, text, category, style, atoms, template (null: not written here)."""
         draw = random.Random(f"{prompt['prompt_id']}/{self.name}@{self.revision}")
         lexicon = self.taxonomy.lexicon
         details = ", ".join(draw.sample(lexicon.details, 2))

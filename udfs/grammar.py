@@ -1,4 +1,7 @@
-"""Phrases of the offline grammar: how the drawn things (count, color, object) become words and atoms. Used by the writer and the enhancer."""
+"""Phrases of the offline grammar: how the drawn things (count, color, object) become words and atoms.
+
+Used by the writer and the enhancer.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Subject:
-    """What a prompt shows: a thing, and for a position a second one in `relation` to it; an absent object; a quoted text."""
+    """What a prompt shows: a thing, perhaps a second one in `relation` to it, an absent object, a quoted text."""
 
     first: Thing
     relation: str | None = None
@@ -81,11 +84,18 @@ def atoms_of(subject: Subject, category: Category, style: Style) -> list[Atom]:
         facts.append(atom("absence", subject.absent, "absent"))
     if subject.text is not None:
         facts.append(atom("text", subject.first.object, subject.text))
-    return [*facts, atom("place", "picture", category.keyword), atom("style", "picture", style.phrase.removesuffix(" style"))]
+    return [
+        *facts,
+        atom("place", "picture", category.keyword),
+        atom("style", "picture", style.phrase.removesuffix(" style")),
+    ]
 
 
 def subject_of(atoms: list[Atom]) -> Subject:
-    """The subject that `atoms_of` was given: the inverse, for whoever continues a grammar prompt. ValueError without an object atom."""
+    """The subject that `atoms_of` was given: the inverse, for whoever continues a grammar prompt.
+
+    ValueError without an object atom.
+    """
     things: dict[str, Thing] = {}
     relation = second = absent = text = None
     for fact in atoms:

@@ -1,4 +1,4 @@
-"""Content ids: 32 hex digits of the SHA-256 of canonical JSON, so that the same content has the same id on every machine."""
+"""Content ids: 32 hex digits of the SHA-256 of canonical JSON: the same content has the same id on every machine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def prompt_id(text: str, task: str, category: str, style: str) -> str:
 
 
 def image_id(text: str, spec: dict[str, Any], seed: int, width: int, height: int) -> str:
-    """The id of a rendered picture: the exact text sent, the resolved generator spec, the seed and the size, nothing else."""
+    """The id of a rendered picture: the exact text sent, the resolved generator spec, the seed and the size."""
     return content_id({"text": text, "spec": spec, "seed": seed, "width": width, "height": height})
 
 

@@ -33,7 +33,9 @@ class LanguageProbability:
         self._identifier: Any = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
         if code not in self._identifier.labels:
             allowed = ", ".join(sorted(self._identifier.labels))
-            raise LanguageError(f"the taxonomy's language {code!r} is not known. Allowed: {allowed}. Correct it in the taxonomy.")
+            raise LanguageError(
+                f"the taxonomy's language {code!r} is not known. Allowed: {allowed}. Correct it in the taxonomy."
+            )
         self._code = code
 
     def of(self, text: str) -> float:

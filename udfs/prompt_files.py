@@ -28,7 +28,10 @@ class PromptFileError(ValueError):
 
 @dataclass(frozen=True)
 class BroughtPrompts:
-    """Reads one file against a taxonomy. path: what is opened; name: what messages and rows call it; source: where it comes from."""
+    """Reads one file against a taxonomy.
+
+    path: what is opened; name: what messages and rows call it; source: where it comes from.
+    """
 
     path: Path
     name: str
@@ -36,7 +39,7 @@ class BroughtPrompts:
     taxonomy: Taxonomy
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """One row of prompts a row of the file: text mended (ftfy), NFC, white space made single; ids as for written prompts."""
+        """One row of prompts for each row of the file; its text mended (ftfy), NFC, runs of white space made one."""
         import ftfy
 
         for number, row in self._numbered():
@@ -60,7 +63,9 @@ class BroughtPrompts:
             raise PromptFileError(f"{self.name}: there is no such file. Correct prompts.files in the recipe.")
         readers = {".csv": self._csv, ".parquet": self._parquet}
         if self.path.suffix.lower() not in readers:
-            raise PromptFileError(f"{self.name}: a prompt file ends in .csv or .parquet. Convert it, or give it its right name.")
+            raise PromptFileError(
+                f"{self.name}: a prompt file ends in .csv or .parquet. Convert it, or give it its right name."
+            )
         yield from readers[self.path.suffix.lower()]()
 
     def _csv(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -70,18 +75,27 @@ class BroughtPrompts:
                 self._check_columns(reader.fieldnames or ())
                 for row in reader:
                     if None in row or None in row.values():
-                        raise self._wrong(reader.line_num, "it has more or fewer fields than the header. Quote texts that hold a comma.")
+                        raise self._wrong(
+                            reader.line_num,
+                            "it has more or fewer fields than the header. Quote texts that hold a comma.",
+                        )
                     yield reader.line_num, row
         except UnicodeDecodeError as error:
-            raise PromptFileError(f"{self.name}: this is not UTF-8 (byte {error.start}). Save the file as UTF-8.") from None
+            raise PromptFileError(
+                f"{self.name}: this is not UTF-8 (byte {error.start}). Save the file as UTF-8."
+            ) from None
         except csv.Error as error:
-            raise PromptFileError(f"{self.name}: this is no valid CSV ({error}). Check the quotes in that line.") from None
+            raise PromptFileError(
+                f"{self.name}: this is no valid CSV ({error}). Check the quotes in that line."
+            ) from None
 
     def _parquet(self) -> Iterator[tuple[int, dict[str, Any]]]:
         try:
             file = pq.ParquetFile(self.path)
         except pa.ArrowInvalid as error:
-            raise PromptFileError(f"{self.name}: this is no Parquet file ({error}). Write it again, or bring a CSV.") from None
+            raise PromptFileError(
+                f"{self.name}: this is no Parquet file ({error}). Write it again, or bring a CSV."
+            ) from None
         with file:
             self._check_columns(file.schema_arrow.names)
             number = 0
@@ -95,14 +109,18 @@ class BroughtPrompts:
         unknown = [name for name in names if name not in COLUMNS]
         if "text" not in names or unknown:
             what = f"unknown column {', '.join(map(repr, unknown))}" if unknown else "the column text is missing"
-            raise PromptFileError(f"{self.name}: {what}. Allowed: {', '.join(COLUMNS)}; text is required. Rename or remove it.")
+            raise PromptFileError(
+                f"{self.name}: {what}. Allowed: {', '.join(COLUMNS)}; text is required. Rename or remove it."
+            )
 
     def _label(self, number: int, axis: Any, value: object) -> str:
         label = str(value or "none").strip()
         allowed = [*self.taxonomy.slugs(axis), "none"]
         if label not in allowed:
             raise self._wrong(
-                number, f"{axis} {label!r} is not known. Allowed: {', '.join(dict.fromkeys(allowed))}. Use a slug of taxonomy {self.taxonomy.name}."
+                number,
+                f"{axis} {label!r} is not known. Allowed: {', '.join(dict.fromkeys(allowed))}."
+                f" Use a slug of taxonomy {self.taxonomy.name}.",
             )
         return label
 

@@ -1,4 +1,7 @@
-"""Which prompts say the same: the first of each group is kept, the others point at it. Numpy only, in blocks; never n x n in memory."""
+"""Which prompts say the same: the first of each group is kept, the others point at it.
+
+Numpy only, in blocks; never n x n in memory.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +40,13 @@ class EmbeddingError(RuntimeError):
 
 
 def grouping(similarity: float, guard: bool) -> Callable[[pa.Table], pa.Table]:
-    """A function for applyInArrow: the rows of one block, kept and new -> one row of prompt_duplicates for each new one.
+    """A function for applyInArrow: the rows of one block, kept and new -> prompt_duplicates: one row per new prompt.
 
     similarity: the smallest cosine, 0-1. guard: whether the attributes must be equal too.
-    Input columns: prompt_id, text, atoms, created_at, known (kept by an earlier wave or run), exact_of (the first prompt with
-    the same words, if that is another one), exact_kept (what stands for that one, if it was compared before), embedding,
+    Input columns: prompt_id, text, atoms, created_at, known (kept by an earlier wave or run), exact_of (the first
+    prompt with
+    the same words, if that is another one), exact_kept (what stands for that one, if it was compared before),
+    embedding,
     seconds, device, status, error_message.
     """
 
@@ -66,10 +71,12 @@ def grouping(similarity: float, guard: bool) -> Callable[[pa.Table], pa.Table]:
 
 
 def keepers(vectors: Vectors, known: int, similarity: float, keys: GuardKeys | None = None) -> list[int]:
-    """For each row the index of the row that stands for it: itself, or the most similar kept row before it (the first of equals).
+    """For each row the index of the row that stands for it: itself, or the most similar kept row before it.
 
-    vectors: (n, d) unit rows in order of precedence; the first `known` are kept already. A row is kept unless a kept row before it reaches
-    `similarity` and passes the guard. So the map is flat, and cutting the rows into several calls gives the same answer.
+    vectors: (n, d) unit rows in order of precedence; the first `known` are kept already. A row is kept unless a kept
+    row before it reaches
+    `similarity` and passes the guard. So the map is flat, and cutting the rows into several calls gives the same
+    answer.
     """
     owners = list(range(known))
     kept = np.arange(known)
@@ -94,7 +101,10 @@ def keepers(vectors: Vectors, known: int, similarity: float, keys: GuardKeys | N
 
 @dataclass(frozen=True)
 class GuardKeys:
-    """Numbers that are equal where attributes are equal. atoms: -1 where a prompt has none; words: what its text says."""
+    """Numbers that are equal where attributes are equal.
+
+    atoms: -1 where a prompt has none; words: what its text says.
+    """
 
     atoms: Numbers
     words: Numbers
@@ -112,7 +122,9 @@ def guard_keys(texts: Sequence[str], atoms: Sequence[list[Atom] | None]) -> Guar
     return GuardKeys(_numbered(by_atoms), _numbered(by_words))
 
 
-def _nearest(vectors: Vectors, rows: Numbers, kept: Numbers, similarity: float, keys: GuardKeys | None) -> tuple[Any, Any]:
+def _nearest(
+    vectors: Vectors, rows: Numbers, kept: Numbers, similarity: float, keys: GuardKeys | None
+) -> tuple[Any, Any]:
     """(cosine, index) of the best kept row for each of `rows`; -1 where none is similar enough."""
     best, owner = np.full(len(rows), -1.0, dtype=np.float32), np.full(len(rows), -1)
     for start in range(0, len(kept), BLOCK):
@@ -137,7 +149,9 @@ def _cosines(vectors: Vectors, rows: Numbers, others: Numbers, similarity: float
 
 def _numbered(values: Sequence[Any]) -> Numbers:
     numbers: dict[Any, int] = {}
-    return np.array([-1 if value is None else numbers.setdefault(value, len(numbers)) for value in values], dtype=np.int64)
+    return np.array(
+        [-1 if value is None else numbers.setdefault(value, len(numbers)) for value in values], dtype=np.int64
+    )
 
 
 def _matrix(column: pa.ChunkedArray) -> Vectors:
@@ -154,12 +168,23 @@ def _answers(table: pa.Table, ids: list[str], vectors: Vectors, kept: dict[str, 
         copy = stands != ids[i]
         cosine = round(float(vectors[i] @ vectors[places[stands]]), _DECIMALS)
         rows.append((ids[i], stands, ("exact" if exact[i] else "semantic") if copy else None, cosine if copy else None))
-    columns = [pa.array(column, type=OUTPUT.types[k]) for k, column in enumerate(zip(*rows, strict=True))] if rows else [[], [], [], []]
+    columns = (
+        [pa.array(column, type=OUTPUT.types[k]) for k, column in enumerate(zip(*rows, strict=True))]
+        if rows
+        else [[], [], [], []]
+    )
     new = table.slice(known)
-    return pa.table([*columns, *(new[name] for name in ("embedding", "seconds", "device"))], names=OUTPUT.names).cast(OUTPUT)
+    return pa.table([*columns, *(new[name] for name in ("embedding", "seconds", "device"))], names=OUTPUT.names).cast(
+        OUTPUT
+    )
 
 
 def _refuse_errors(table: pa.Table) -> None:
-    for name, status, message in zip(*(table[c].to_pylist() for c in ("prompt_id", "status", "error_message")), strict=True):
+    for name, status, message in zip(
+        *(table[c].to_pylist() for c in ("prompt_id", "status", "error_message")), strict=True
+    ):
         if status == "error":
-            raise EmbeddingError(f"prompt {name} could not be embedded: {message}. Nothing of this wave was written; mend or remove the prompt.")
+            raise EmbeddingError(
+                f"prompt {name} could not be embedded: {message}."
+                " Nothing of this wave was written; mend or remove the prompt."
+            )

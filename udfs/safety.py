@@ -1,4 +1,7 @@
-"""A screen for unsafe prompts: nearer to an unsafe anchor sentence than to any safe one. A screen, not a guard: it misses what is veiled."""
+"""A screen for unsafe prompts: nearer to an unsafe anchor sentence than to any safe one.
+
+A screen, not a guard: it misses what is veiled.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,7 +42,7 @@ class Screens:
     embedder: MiniLM
     language: Language
     asks: Asks
-    evaluation: EvaluationPrompts = EvaluationPrompts()
+    evaluation: EvaluationPrompts = field(default_factory=EvaluationPrompts)
     batch_size: int = 64
     name: str = "screens"
     version: str = "1"  # of the measures themselves: raise it when one of them answers otherwise
@@ -50,7 +50,14 @@ class Screens:
     @property
     def model(self) -> str:
         """name@revision; the revision changes with every part that could change an answer."""
-        parts = [self.version, self.embedder.model, anchors_digest(), self.language.revision, self.asks, self.evaluation.digest]
+        parts = [
+            self.version,
+            self.embedder.model,
+            anchors_digest(),
+            self.language.revision,
+            self.asks,
+            self.evaluation.digest,
+        ]
         return f"{self.name}@{content_id(parts)[:12]}"
 
     def load(self, device: str) -> Screener:

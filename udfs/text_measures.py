@@ -1,4 +1,4 @@
-"""Measures of a prompt's text that need no model: words, instruction residue, repetition, overlap with evaluation prompts."""
+"""Measures of a text that need no model: words, instruction residue, repetition, overlap with evaluation prompts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,10 @@ def words(text: str) -> list[str]:
 
 
 def residue(text: str) -> float:
-    """1 where the text holds instruction residue: a preamble, a list mark, quotes around the whole, a refusal, mark-up, a placeholder; else 0."""
+    """1 where the text holds what a language model says around a prompt, else 0.
+
+    A preamble, a list mark, quotes around the whole, a refusal, mark-up, a placeholder.
+    """
     return float(_RESIDUES.search(text) is not None)
 
 

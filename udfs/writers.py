@@ -1,4 +1,7 @@
-"""Prompt writers: a spec in, prompts out. The grammar writer is offline: every factor is drawn from the taxonomy and recorded as atoms."""
+"""Prompt writers: a spec in, prompts out.
+
+The grammar writer is offline: every factor is drawn from the taxonomy and recorded as atoms.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GrammarWriter:
-    """Writes the prompt of (task, category, style, index): the same four always give the same text, on every machine."""
+    """Writes the prompt of (task, category, style, index): the same four always give the same text, anywhere."""
 
     taxonomy: Taxonomy
     seed: int = 0
@@ -23,7 +26,10 @@ class GrammarWriter:
     revision: str = "1"
 
     def write(self, task: str, category: str, style: str, index: int) -> dict[str, Any]:
-        """One prompt: prompt_id, text, task, category, style, template (slugs) and atoms. KeyError for a slug that the taxonomy lacks."""
+        """One prompt: prompt_id, text, task, category, style, template (slugs) and atoms.
+
+        KeyError for a slug that the taxonomy lacks.
+        """
         draw = random.Random(f"{self.seed}/{task}/{category}/{style}/{index}")
         tax = self.taxonomy
         chosen_task = {t.slug: t for t in tax.tasks}[task]
@@ -47,7 +53,7 @@ class GrammarWriter:
 
 
 def draw_subject(taxonomy: Taxonomy, task: Task, category: Category, draw: random.Random) -> Subject:
-    """What the prompt shows: the factors that the task asks for, drawn evenly from the category's words (else the lexicon's)."""
+    """What the prompt shows: what the task asks for, drawn evenly from the category's words, else the lexicon's."""
     lexicon = taxonomy.lexicon
     objects = category.objects or lexicon.objects
     if category.props:

@@ -24,7 +24,7 @@ _PATIENCE = 10  # draws without anything new, a prompt found: leaves a share of 
 
 @dataclass(frozen=True)
 class WrittenPrompts:
-    """Rows (task, category, style, wanted) in; `wanted` different prompts a row out, fewer where the grammar has no more."""
+    """Rows (task, category, style, wanted) in; `wanted` different prompts each out, fewer where the grammar ends."""
 
     writer: GrammarWriter
 
