@@ -21,7 +21,9 @@ def run(context: Context) -> None:
     photos = context.lakehouse.read("photos").where("status = 'ok'")
     wanted = photos.select("image_id", "licence", "source_caption", "source_long_caption")
     todo = _todo(context, wanted, model_name(captioner))
-    run_waves(context, "captions", todo, lambda wave: captioned(wave, captioner), order=("image_id",), noun="photographs")
+    run_waves(
+        context, "captions", todo, lambda wave: captioned(wave, captioner), order=("image_id",), noun="photographs"
+    )
 
 
 def model_name(captioner: SourceTextCaptioner) -> str:

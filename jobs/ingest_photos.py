@@ -37,7 +37,9 @@ _NAMED = 3  # files named in a line; the rest is a number
 def run(context: Context) -> None:
     photos = context.recipe.photos
     if photos is None:
-        raise RecipeError(f"{context.recipe.path}: photos: this recipe brings none. Add photos.folder and photos.metadata, or leave this job out.")
+        raise RecipeError(
+            f"{context.recipe.path}: photos: this recipe brings none. Add photos.folder and photos.metadata, or leave this job out."
+        )
     rows = located(photos)
     for line in remarks(photos, rows):
         context.say(f"ingest_photos: {line}")
@@ -50,7 +52,9 @@ def located(photos: Photos) -> list[dict[str, Any]]:
     """The metadata file's rows with ids and absolute paths, as the executors need them."""
     folder = resolve(photos.folder)
     if not folder.is_dir():
-        raise RecipeError(f"{folder}: there is no such folder. Set photos.folder to the folder that holds the photographs.")
+        raise RecipeError(
+            f"{folder}: there is no such folder. Set photos.folder to the folder that holds the photographs."
+        )
     rows = read_metadata(resolve(photos.metadata))
     return [
         row
@@ -71,9 +75,13 @@ def remarks(photos: Photos, rows: list[dict[str, Any]]) -> list[str]:
     unused = unused_columns(resolve(photos.metadata))
     lines = []
     if absent:
-        lines.append(f"{len(absent):,} rows of {photos.metadata} have no file ({_some(absent)}); each becomes an error row")
+        lines.append(
+            f"{len(absent):,} rows of {photos.metadata} have no file ({_some(absent)}); each becomes an error row"
+        )
     if extra:
-        lines.append(f"{len(extra):,} pictures in {photos.folder} have no row in {photos.metadata} and are left out ({_some(extra)})")
+        lines.append(
+            f"{len(extra):,} pictures in {photos.folder} have no row in {photos.metadata} and are left out ({_some(extra)})"
+        )
     if unused:
         lines.append(f"columns of {photos.metadata} that are not read: {', '.join(unused)}")
     return lines

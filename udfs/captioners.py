@@ -34,7 +34,9 @@ class _LoadedSourceText:
     def prepare(self, row: dict[str, Any]) -> tuple[str, str]:
         short, long = (normalised(row[name] or "") for name in ("source_caption", "source_long_caption"))
         if not short:
-            raise NoCaptionError("the source gives no caption; write one into the metadata file, or use a captioner that looks at the picture")
+            raise NoCaptionError(
+                "the source gives no caption; write one into the metadata file, or use a captioner that looks at the picture"
+            )
         return short, long or short
 
     def group(self, prepared: tuple[str, str]) -> Hashable:

@@ -98,9 +98,13 @@ def is_srgb(profile: bytes | None) -> bool:
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode == "F":
-        raise PictureModeError("the picture has floating-point pixels, and nothing says which value is white; convert it to 8 or 16 bits a channel")
+        raise PictureModeError(
+            "the picture has floating-point pixels, and nothing says which value is white; convert it to 8 or 16 bits a channel"
+        )
     if image.mode.startswith("I"):
-        return Image.fromarray((np.asarray(image).astype(np.float64) * 255 / _WHITE_16).round().clip(0, 255).astype(np.uint8))
+        return Image.fromarray(
+            (np.asarray(image).astype(np.float64) * 255 / _WHITE_16).round().clip(0, 255).astype(np.uint8)
+        )
     return image
 
 

@@ -1,0 +1,268 @@
+"""kept pictures -> shards on disk, releases, release_samples: one row per release, and one per (release, picture).
+
+The recipe's release name gets a running number: <name>-001, -002, ... Each is frozen. As long as what is kept stays the same there is nothing to
+do, except to write again what is missing on disk; when it changes, the next number is exported beside the old ones. See jobs/release.py.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pyspark import StorageLevel
+from pyspark.errors import PythonException
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from conf.recipe import Recipe
+from conf.scores import SCORES
+from jobs.launch import Context, JobError, main
+from jobs.lock import table_lock
+from jobs.manifest import describe, write_manifest, write_side_files
+from jobs.release import (
+    MANIFEST,
+    Release,
+    damaged_files,
+    expected_files,
+    file_sha256,
+    latest_release,
+    release_name,
+    remove_strays,
+    shard_counts,
+)
+from schemas.delta import with_run
+from schemas.tables import STRATUM, TABLES
+from udfs.atomic_files import remove_temporaries
+from udfs.samples import KeptDigest, Names
+from udfs.shards import FILES, ShardWriter, shard_file
+
+_BROADCAST_ROWS = (
+    2_000_000  # ids and labels of kept pictures, about 100 bytes each: as many as a worker holds with ease
+)
+_SAID = re.compile(r"(?:SampleError|FileWriteError): (.*)")
+_SAMPLE = (
+    *(
+        "image_id",
+        "kind",
+        "subset",
+        "caption",
+        "prompt",
+        "enhanced_prompt",
+        "variant",
+        *STRATUM,
+        "width",
+        "height",
+        "sha256",
+        "licence",
+    ),
+    *("model", "writer", "enhancer", "captioner", "source", "source_url", "author", "aesthetic_predictor_v_2_5_score"),
+)
+
+
+def run(context: Context) -> None:
+    with table_lock(context, "releases"):
+        names = display_names(context.recipe)
+        versions = source_versions(context)
+        samples = kept_samples(context, names).persist(StorageLevel.DISK_ONLY)
+        try:
+            _export(context, samples, names, versions)
+        except PythonException as error:
+            said = _SAID.search(str(error))
+            if said is None:
+                raise
+            raise JobError(f"export_webdataset: {said[1]} Whole shards stay; run this again to go on.") from None
+        finally:
+            samples.unpersist()
+
+
+def source_versions(context: Context) -> dict[str, int]:
+    """The version of every table that a release is made of."""
+    versions = context.lakehouse.versions()
+    return {table: version for table, version in sorted(versions.items()) if not table.startswith("release")}
+
+
+def display_names(recipe: Recipe) -> Names:
+    """What the exported JSON calls the taxonomy's slugs, and the scores that the recipe's scorers and judge give."""
+    single = {task.asks[0]: task.name for task in recipe.labels.tasks if len(task.asks) == 1 and task.name}
+    scorers = {scorer.name for scorer in recipe.scorers} | {"judge"}
+    return Names(
+        tasks={
+            task.slug: tuple(single.get(ask, task.name) for ask in task.asks)
+            for task in recipe.labels.tasks
+            if task.name
+        },
+        categories={label.slug: label.name or label.slug for label in recipe.labels.categories},
+        styles={label.slug: label.name or label.slug for label in recipe.labels.styles},
+        scores=tuple(name for name, score in SCORES.items() if score.of == "image" and score.scorer in scorers),
+    )
+
+
+def kept_samples(context: Context, names: Names) -> DataFrame:
+    """The policy's training set with the seed of each rendered picture; no bytes."""
+    kept = context.spark.table("training_set").where(F.col("policy") == context.recipe.gates.name)
+    seeds = context.lakehouse.read("images").where("status = 'ok'").select("image_id", "seed")
+    return kept.select(*dict.fromkeys([*_SAMPLE, *names.scores])).join(seeds, "image_id", "left")
+
+
+def _export(context: Context, samples: DataFrame, names: Names, versions: dict[str, int]) -> None:
+    counts = {row["subset"]: row["count"] for row in samples.groupBy("subset").count().collect()}
+    if not counts:
+        context.say(
+            f"export_webdataset: the policy {context.recipe.gates.name} keeps no picture yet; nothing to do. See why: select * from funnel"
+        )
+        return
+    ordered = samples.repartition(1).sortWithinPartitions("image_id")
+    digest = ordered.mapInArrow(KeptDigest(names), schema="digest string").collect()[0]["digest"]
+    last = latest_release(context)
+    if last is not None and last.digest == digest:
+        _restore(context, last, samples, counts, names)
+        return
+    if last is not None and not last.recorded:
+        _record(context, last)
+    number = last.number + 1 if last is not None else 1
+    name = release_name(context, number)
+    shards = shard_counts(counts, context.recipe.release.samples_per_shard, last.shards if last is not None else {})
+    folder = Path(context.recipe.release.folder) / name
+    if source_versions(context) != versions:
+        raise JobError(f"export_webdataset: tables changed while {name} was read. Let the other jobs end, then run this again.")
+    new = Release(name, number, folder, digest, shards, None, False, versions)
+    _write_release(context, new, samples, counts, names)
+
+
+def _restore(context: Context, release: Release, samples: DataFrame, counts: dict[str, int], names: Names) -> None:
+    """The kept set is the release's: write what is missing or has another size, and the rows if they are."""
+    if release.manifest is None:
+        context.say(f"export_webdataset: {release.folder / MANIFEST} is missing; writing {release.name} again")
+        _write_release(context, release, samples, counts, names)
+        return
+    damaged = damaged_files(release)
+    if not damaged and release.recorded:
+        context.say(
+            f"export_webdataset: {release.name} holds these {sum(counts.values()):,} samples already; nothing to do"
+        )
+        return
+    for name in damaged:
+        context.say(f"export_webdataset: {release.name}/{name} is missing or has another size; writing it again")
+    shards = {
+        shard
+        for shard in _all_shards(release.shards)
+        if any(shard_file(*shard, e) in damaged for e in (".tar", ".parquet", "_stats.json"))
+    }
+    if shards:
+        _check_same(release, write_shards(context, samples, release, names, shards))
+    write_side_files(release.folder, release.manifest)
+    _check_same(release, [{"file": name, "sha256": file_sha256(release.folder / name)} for name in damaged])
+    if not release.recorded:
+        _record(context, release)
+
+
+def _check_same(release: Release, files: list[dict[str, Any]]) -> None:
+    known = (release.manifest or {})["files"]
+    for file in files:
+        if file["sha256"] != known[file["file"]]["sha256"]:
+            raise JobError(
+                f"export_webdataset: {release.name}/{file['file']} was written again, but is not the file that the release had (its SHA-256 differs):"
+                f" this Goldpan or one of its libraries writes other bytes. Remove {release.folder / MANIFEST} to write the whole release again."
+            )
+
+
+def _write_release(
+    context: Context, release: Release, samples: DataFrame, counts: dict[str, int], names: Names
+) -> None:
+    release.folder.mkdir(parents=True, exist_ok=True)
+    remove_temporaries(release.folder)
+    remove_strays(release.folder, release.shards)
+    context.say(
+        f"export_webdataset: {sum(counts.values()):,} samples into {sum(release.shards.values()):,} shards of {release.folder}"
+    )
+    files = write_shards(context, samples, release, names, _all_shards(release.shards))
+    manifest = describe(context, release, samples, counts, files)
+    write_side_files(release.folder, manifest)
+    write_manifest(release.folder, manifest)
+    if not release.recorded:
+        _record(context, release)
+    for subset, n in sorted(counts.items()):
+        context.say(f"  {n:>9,}  {subset} ({_shards(release.shards[subset])})")
+    context.say(f"export_webdataset: {release.name} is whole in {release.folder}")
+
+
+def write_shards(
+    context: Context, samples: DataFrame, release: Release, names: Names, wanted: set[tuple[str, int]]
+) -> list[dict[str, Any]]:
+    """Write the `wanted` (subset, shard) of a release on the executors; a row of FILES for each file.
+
+    Ids go to the pictures (by broadcast while they are few), and texts and pictures meet in one shuffle by (subset, shard).
+    """
+    numbered = samples.withColumn("shard", _shard(release.shards))
+    if wanted != _all_shards(release.shards):
+        chosen = context.spark.createDataFrame(sorted(wanted), "subset string, shard int")
+        numbered = numbered.join(F.broadcast(chosen), ["subset", "shard"], "left_semi")
+    rows = numbered.unionByName(_pictures(context, numbered), allowMissingColumns=True)
+    grouped = rows.repartition(len(wanted), "subset", "shard").sortWithinPartitions("subset", "shard", "image_id")
+    writer = ShardWriter(str(release.folder.resolve()), names)
+    written = [row.asDict() for row in grouped.mapInArrow(writer, schema=from_arrow_schema(FILES)).collect()]
+    for subset, shard in sorted(wanted - {(file["subset"], file["shard"]) for file in written}):
+        written += writer.write(
+            subset, shard, []
+        )  # no key fell into it: an empty shard, so that the numbers have no gap
+    return sorted(written, key=lambda file: file["file"])
+
+
+def _pictures(context: Context, numbered: DataFrame) -> DataFrame:
+    """(subset, shard, image_id, image) of the samples; partitions without any are not read, rows of other pictures stop before the shuffle."""
+    ids = numbered.select("kind", *STRATUM, "image_id", "subset", "shard")
+    ids = F.broadcast(ids) if ids.count() <= _BROADCAST_ROWS else ids
+    pictures = []
+    for kind, table in (("generated", "images"), ("photograph", "photos")):
+        stored = context.lakehouse.read(table).where("status = 'ok'").select(*STRATUM, "image_id", "image")
+        of_kind = ids.where(F.col("kind") == kind)
+        pictures.append(stored.join(of_kind, [*STRATUM, "image_id"]).select("subset", "shard", "image_id", "image"))
+    return pictures[0].unionByName(pictures[1])
+
+
+def _shard(shards: dict[str, int]) -> Any:
+    """udfs.shards.shard_of, in SQL."""
+    number = F.create_map(*[F.lit(x) for pair in sorted(shards.items()) for x in pair])[F.col("subset")]
+    return (F.conv(F.substring(F.sha2("image_id", 256), 1, 8), 16, 10).cast("bigint") % number).cast("int")
+
+
+def _shards(n: int) -> str:
+    return f"{n:,} shard" if n == 1 else f"{n:,} shards"
+
+
+def _all_shards(shards: dict[str, int]) -> set[tuple[str, int]]:
+    return {(subset, shard) for subset, n in shards.items() for shard in range(n)}
+
+
+def _record(context: Context, release: Release) -> None:
+    """The rows of a release whose manifest is on disk, read from its own files; the row of releases comes last and says that all are there."""
+    manifest = json.loads((release.folder / MANIFEST).read_text(encoding="utf-8"))
+    paths = [
+        str((release.folder / name).resolve())
+        for name in sorted(expected_files(release.shards))
+        if name.endswith(".parquet")
+    ]
+    index = context.spark.read.schema("key string, subset string, shard int").parquet(*paths)
+    rows = index.select(F.lit(release.name).alias("release"), F.col("key").alias("image_id"), "subset", "shard")
+    todo = context.lakehouse.missing(rows, "release_samples")
+    context.lakehouse.append("release_samples", with_run(todo, context.run_id), context.run_id, wave=release.number)
+    row = {
+        "release": release.name,
+        "policy": manifest["policy"]["name"],
+        "samples": manifest["samples"],
+        "shards": release.shards,
+        "kept_digest": release.digest,
+        "table_versions": release.table_versions,
+        "manifest_sha256": file_sha256(release.folder / MANIFEST),
+        "folder": str(release.folder),
+    }
+    ddl = ", ".join(f"{column.name} {column.type}" for column in TABLES["releases"].columns if column.name in row)
+    frame = with_run(context.spark.createDataFrame([row], ddl), context.run_id)
+    context.lakehouse.append("releases", frame, context.run_id, wave=release.number)
+
+
+if __name__ == "__main__":
+    main(run)

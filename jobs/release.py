@@ -1,0 +1,111 @@
+"""Releases of one recipe: <name>-001, <name>-002, ... A release never changes: another kept set, or other texts or scores of it, is the next one.
+
+On disk a release is a folder with its shards and manifest.json. The manifest is the commit: a folder without one is unfinished work.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jobs.launch import Context
+from udfs.shards import shard_file
+
+MANIFEST = "manifest.json"
+CARD = "README.md"
+SIZES = "sizes.json"
+_SHARD = re.compile(r"train-\d{6}(\.tar|\.parquet|_stats\.json)")
+
+
+@dataclass(frozen=True)
+class Release:
+    """number: its place in the line; shards: subset -> number of shards; manifest: None where the disk holds none; recorded: in `releases`."""
+
+    name: str
+    number: int
+    folder: Path
+    digest: str
+    shards: dict[str, int]
+    manifest: dict[str, Any] | None
+    recorded: bool
+    table_versions: dict[str, int]
+
+
+def latest_release(context: Context) -> Release | None:
+    """The last release of the recipe's line, whether the table knows it, the disk, or both."""
+    recorded = {row["release"]: row for row in context.lakehouse.read("releases").collect()}
+    root = Path(context.recipe.release.folder)
+    names = {*recorded, *(path.parent.name for path in root.glob(f"*/{MANIFEST}"))}
+    numbered = {int(match[1]): match[0] for name in names if (match := _pattern(context).fullmatch(name))}
+    if not numbered:
+        return None
+    number = max(numbered)
+    name = numbered[number]
+    row, manifest = recorded.get(name), read_manifest(root / name)
+    folder = root / name
+    if row is not None:
+        return Release(name, number, folder, row["kept_digest"], row["shards"], manifest, True, dict(sorted(row["table_versions"].items())))
+    assert manifest is not None
+    shards = {subset: counts["shards"] for subset, counts in manifest["subsets"].items()}
+    return Release(name, number, folder, manifest["kept_digest"], shards, manifest, False, manifest["table_versions"])
+
+
+def release_name(context: Context, number: int) -> str:
+    return f"{context.recipe.release.name}-{number:03d}"
+
+
+def shard_counts(samples: dict[str, int], a_shard: int, before: dict[str, int]) -> dict[str, int]:
+    """Subset -> number of shards: max(1, round(samples / a_shard)). `before`, the last release's counts, stay while shards then hold half to
+    twice as many samples as asked for: so a sample keeps its shard from release to release, and unchanged shards are the same files.
+    """
+    counts = {}
+    for subset, n in sorted(samples.items()):
+        kept = before.get(subset, 0)
+        fits = kept and (a_shard / 2 <= n / kept <= a_shard * 2 or (kept == 1 and n <= a_shard * 2))
+        counts[subset] = kept if fits else max(1, round(n / a_shard))
+    return counts
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    path = folder / MANIFEST
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def file_sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def damaged_files(release: Release) -> list[str]:
+    """The files of the manifest that are not there, or have another size."""
+    files = (release.manifest or {})["files"]
+    return [name for name, about in files.items() if _size(release.folder / name) != about["bytes"]]
+
+
+def expected_files(shards: dict[str, int]) -> set[str]:
+    """The shards' files of a release, below its folder."""
+    return {
+        shard_file(subset, shard, ending)
+        for subset, n in shards.items()
+        for shard in range(n)
+        for ending in (".tar", ".parquet", "_stats.json")
+    }
+
+
+def remove_strays(folder: Path, shards: dict[str, int]) -> None:
+    """Shards that unfinished work left in a folder and that its release does not have."""
+    expected = expected_files(shards)
+    for path in folder.glob("*/train-*"):
+        if _SHARD.fullmatch(path.name) and path.relative_to(folder).as_posix() not in expected:
+            path.unlink()
+
+
+def _pattern(context: Context) -> re.Pattern[str]:
+    return re.compile(re.escape(context.recipe.release.name) + r"-(\d{3,})")
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
