@@ -1,4 +1,5 @@
-"""The metadata file of a folder of photographs: CSV or JSON lines, one row a picture, checked before anything is read."""
+"""The metadata file of a folder of photographs: CSV or JSON lines, one row a picture, checked before anything is
+read."""
 
 from __future__ import annotations
 
@@ -13,18 +14,22 @@ from conf.paths import PREFIX, resolve
 
 NEEDED = ("file", "source", "author", "licence", "caption")
 OPTIONAL = ("source_id", "source_url", "long_caption")
+_COLUMNS = f"Needed: {', '.join(NEEDED)}; optional: {', '.join(OPTIONAL)}."
 _NEVER_EMPTY = ("file", "source", "licence")
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".avif"}
 
 
 def read_metadata(path: Path) -> list[dict[str, Any]]:
-    """One dict a row: the columns above (None where empty), `source_id` (the file where the source gives no id) and `line`.
+    """One dict a row: the columns above (None where empty), `source_id` (the file where the source gives no id) and
+    `line`.
 
-    RecipeError names the line of a missing column or value, of a file outside the folder, and both lines of a picture that stands there twice.
+    RecipeError names the line of a missing column or value, of a file outside the folder, and both lines of a picture
+    that stands there twice.
     """
     if not path.is_file():
         raise RecipeError(
-            f"{path}: there is no such file. photos.metadata must name a CSV or JSON lines file with the columns {', '.join(NEEDED)}."
+            f"{path}: there is no such file. photos.metadata must name a CSV or JSON lines file"
+            f" with the columns {', '.join(NEEDED)}."
         )
     seen: dict[tuple[str, str], int] = {}
     rows = []
@@ -66,19 +71,19 @@ def undescribed(rows: list[dict[str, Any]], folder: Path) -> list[str]:
 def _checked(path: Path, line: int, raw: dict[str, Any]) -> dict[str, Any]:
     for name in NEEDED:
         if name not in raw:
-            raise RecipeError(
-                f"{path}: line {line}: the column {name} is missing. Needed: {', '.join(NEEDED)}; optional: {', '.join(OPTIONAL)}."
-            )
+            raise RecipeError(f"{path}: line {line}: the column {name} is missing. {_COLUMNS}")
     row: dict[str, Any] = {name: str(raw.get(name) or "").strip() or None for name in (*NEEDED, *OPTIONAL)}
     for name in _NEVER_EMPTY:
         if row[name] is None:
             raise RecipeError(
-                f"{path}: line {line}: {name} is empty. Every photograph needs its file, its source and its licence; fill it in, or remove the row."
+                f"{path}: line {line}: {name} is empty. Every photograph needs its file, its source and its licence;"
+                " fill it in, or remove the row."
             )
     inside = row["file"].removeprefix(PREFIX)
     if PurePosixPath(inside).is_absolute() or ".." in PurePosixPath(inside).parts:
         raise RecipeError(
-            f"{path}: line {line}: file {row['file']!r} lies outside the folder. Give a path below photos.folder, or {PREFIX}NAME/..."
+            f"{path}: line {line}: file {row['file']!r} lies outside the folder."
+            f" Give a path below photos.folder, or {PREFIX}NAME/..."
         )
     return row | {"source_id": row["source_id"] or row["file"], "line": line}
 
@@ -104,14 +109,13 @@ def _csv_rows(path: Path, file: Any) -> Iterator[tuple[int, dict[str, Any]]]:
     reader = csv.DictReader(file, strict=True)
     missing = [name for name in NEEDED if name not in (reader.fieldnames or [])]
     if missing:
-        raise RecipeError(
-            f"{path}: the header lacks {', '.join(missing)}. Needed: {', '.join(NEEDED)}; optional: {', '.join(OPTIONAL)}."
-        )
+        raise RecipeError(f"{path}: the header lacks {', '.join(missing)}. {_COLUMNS}")
     try:
         for row in reader:
             if None in row or None in row.values():
                 raise RecipeError(
-                    f"{path}: line {reader.line_num}: the row does not have the header's {len(reader.fieldnames or [])} columns. Quote texts that hold commas."
+                    f"{path}: line {reader.line_num}: the row does not have the header's"
+                    f" {len(reader.fieldnames or [])} columns. Quote texts that hold commas."
                 )
             yield reader.line_num, row
     except csv.Error as error:

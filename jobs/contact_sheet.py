@@ -22,7 +22,8 @@ _HEAD = 44
 
 
 def save_contact_sheet(path: Path, cells: Sequence[Cell], columns: int, title: str) -> None:
-    """A PNG with the title above the cells in reading order. A cell: the picture's bytes in any format of Pillow's, and the lines under it."""
+    """A PNG with the title above the cells in reading order. A cell: the picture's bytes in any format of Pillow's, and
+    the lines under it."""
     _save(path, _sheet(cells, columns, title))
 
 

@@ -1,21 +1,22 @@
-"""The dataset card of a release: README.md with the front matter that dataset hubs read, a pure function of the manifest."""
+"""The dataset card of a release: README.md with the front matter that dataset hubs read, a pure function of the
+manifest."""
 
 from __future__ import annotations
 
 from typing import Any
 
-_FIELDS = """\
-| file | what |
-|---|---|
-| `<key>.jpg` | the picture: JPEG, RGB, upright; a rendered one carries the IPTC mark `trainedAlgorithmicMedia` in its XMP |
-| `<key>.txt` | the caption to train with: the very text that the picture was rendered from; of a photograph its short caption |
-| `<key>.json` | `id`, `prompt`, `enhanced_prompt`, `length` and `enhanced_length` (words), `prompt_generator`, `enhancer`, `style`, \
-`prompt_category`, `task`, `image_aspect_ratio`, `image_resolution`, `image_generator`, `image_generated_with_enhanced_prompt`, \
-`aesthetic_predictor_v_2_5_score`, then `width`, `height`, `sha256`, `licence`, `seed`, `source`, `source_url`, `author`, `scores` |
-| `train-NNNNNN.parquet` | one row a sample, img2dataset's columns first, with every score |
-| `train-NNNNNN_stats.json`, `sizes.json` | counts |
-| `manifest.json` | every file with its SHA-256, thresholds, funnel, models, licences, table versions |
-
+_FILES = (
+    "`<key>.jpg` | the picture: JPEG, RGB, upright; the XMP of a rendered one says `trainedAlgorithmicMedia` (IPTC)",
+    "`<key>.txt` | the caption to train with: the text that was rendered; a photograph's short caption",
+    "`<key>.json` | `id`, `prompt`, `enhanced_prompt`, `length` and `enhanced_length` (words), `prompt_generator`,"
+    " `enhancer`, `style`, `prompt_category`, `task`, `image_aspect_ratio`, `image_resolution`, `image_generator`,"
+    " `image_generated_with_enhanced_prompt`, `aesthetic_predictor_v_2_5_score`; `width`, `height`, `sha256`,"
+    " `licence`, `seed`, `source`, `source_url`, `author`, `scores`",
+    "`train-NNNNNN.parquet` | one row a sample, img2dataset's columns first, with every score",
+    "`train-NNNNNN_stats.json`, `sizes.json` | counts",
+    "`manifest.json` | every file with its SHA-256, thresholds, funnel, models, licences, table versions",
+)
+_NULLS = """\
 `enhanced_prompt` is null where the original prompt was rendered: it would describe what the picture does not hold.
 `style`, `prompt_category`, `task` and `image_aspect_ratio` are null for photographs.
 """
@@ -23,24 +24,21 @@ _FIELDS = """\
 
 def card(manifest: dict[str, Any]) -> str:
     """Markdown; the manifest's `files` are not looked at."""
+    subsets = [f"{name} | {n['samples']:,} | {n['shards']:,}" for name, n in manifest["subsets"].items()]
+    gates = [_gate(row) for row in manifest["policy"]["thresholds"]]
     parts = [
         _front_matter(manifest),
-        f"# {manifest['release']}\n\n{manifest['samples']:,} pictures with captions, chosen by the policy `{manifest['policy']['name']}`.\n",
-        _table(
-            "subset | samples | shards",
-            [f"{s} | {n['samples']:,} | {n['shards']:,}" for s, n in manifest["subsets"].items()],
-        ),
+        f"# {manifest['release']}\n",
+        f"{manifest['samples']:,} pictures with captions, chosen by the policy `{manifest['policy']['name']}`.\n",
+        _table("subset | samples | shards", subsets),
         _reading(manifest),
-        "## Files\n\n" + _FIELDS,
-        "## How they were chosen\n\n"
-        + _table(
-            "kind | gate | minimum | maximum | for | note", [_gate(row) for row in manifest["policy"]["thresholds"]]
-        ),
+        "## Files\n\n" + _table("file | what", [*_FILES]) + "\n" + _NULLS,
+        "## How they were chosen\n\n" + _table("kind | gate | minimum | maximum | for | note", gates),
         _table("kind | step | rows in | fail | fail only here | rows out", [_step(row) for row in manifest["funnel"]]),
         "## Made by\n\n" + _table("role | model", _models(manifest["models"])),
         "## Licences\n\n"
         + _table("licence | pictures", [f"{name} | {n:,}" for name, n in manifest["licences"].items()]),
-        "Author and page of every photograph are in its `.json` (`author`, `source_url`) and in the Parquet index: name them where you show it.\n",
+        "A photograph's author and page are in its `.json` and in the Parquet index: name them with it.\n",
     ]
     return "\n".join(parts)
 

@@ -1,7 +1,8 @@
 """kept pictures -> shards on disk, releases, release_samples: one row per release, and one per (release, picture).
 
-The recipe's release name gets a running number: <name>-001, -002, ... Each is frozen. As long as what is kept stays the same there is nothing to
-do, except to write again what is missing on disk; when it changes, the next number is exported beside the old ones. See jobs/release.py.
+The recipe's release name gets a running number: <name>-001, -002, ... Each is frozen. As long as what is kept stays the
+same there is nothing to do, except to write again what is missing on disk; when it changes, the next number is exported
+beside the old ones. See jobs/release.py.
 """
 
 from __future__ import annotations
@@ -111,7 +112,8 @@ def _export(context: Context, samples: DataFrame, names: Names, versions: dict[s
     counts = {row["subset"]: row["count"] for row in samples.groupBy("subset").count().collect()}
     if not counts:
         context.say(
-            f"export_webdataset: the policy {context.recipe.gates.name} keeps no picture yet; nothing to do. See why: select * from funnel"
+            f"export_webdataset: the policy {context.recipe.gates.name} keeps no picture yet; nothing to do."
+            " See why: select * from funnel order by ordinal"
         )
         return
     ordered = samples.repartition(1).sortWithinPartitions("image_id")
@@ -127,7 +129,9 @@ def _export(context: Context, samples: DataFrame, names: Names, versions: dict[s
     shards = shard_counts(counts, context.recipe.release.samples_per_shard, last.shards if last is not None else {})
     folder = Path(context.recipe.release.folder) / name
     if source_versions(context) != versions:
-        raise JobError(f"export_webdataset: tables changed while {name} was read. Let the other jobs end, then run this again.")
+        raise JobError(
+            f"export_webdataset: tables changed while {name} was read. Let the other jobs end, then run this again."
+        )
     new = Release(name, number, folder, digest, shards, None, False, versions)
     _write_release(context, new, samples, counts, names)
 
@@ -164,8 +168,9 @@ def _check_same(release: Release, files: list[dict[str, Any]]) -> None:
     for file in files:
         if file["sha256"] != known[file["file"]]["sha256"]:
             raise JobError(
-                f"export_webdataset: {release.name}/{file['file']} was written again, but is not the file that the release had (its SHA-256 differs):"
-                f" this Goldpan or one of its libraries writes other bytes. Remove {release.folder / MANIFEST} to write the whole release again."
+                f"export_webdataset: {release.name}/{file['file']} was written again, but is not the file that the"
+                " release had (its SHA-256 differs): this Goldpan or one of its libraries writes other bytes."
+                f" Remove {release.folder / MANIFEST} to write the whole release again."
             )
 
 
@@ -176,7 +181,8 @@ def _write_release(
     remove_temporaries(release.folder)
     remove_strays(release.folder, release.shards)
     context.say(
-        f"export_webdataset: {sum(counts.values()):,} samples into {sum(release.shards.values()):,} shards of {release.folder}"
+        f"export_webdataset: {sum(counts.values()):,} samples into {_shards(sum(release.shards.values()))}"
+        f" of {release.folder}"
     )
     files = write_shards(context, samples, release, names, _all_shards(release.shards))
     manifest = describe(context, release, samples, counts, files)
@@ -194,7 +200,8 @@ def write_shards(
 ) -> list[dict[str, Any]]:
     """Write the `wanted` (subset, shard) of a release on the executors; a row of FILES for each file.
 
-    Ids go to the pictures (by broadcast while they are few), and texts and pictures meet in one shuffle by (subset, shard).
+    Ids go to the pictures (by broadcast while they are few), and texts and pictures meet in one shuffle by (subset,
+    shard).
     """
     numbered = samples.withColumn("shard", _shard(release.shards))
     if wanted != _all_shards(release.shards):
@@ -212,7 +219,8 @@ def write_shards(
 
 
 def _pictures(context: Context, numbered: DataFrame) -> DataFrame:
-    """(subset, shard, image_id, image) of the samples; partitions without any are not read, rows of other pictures stop before the shuffle."""
+    """(subset, shard, image_id, image) of the samples; partitions without any are not read, rows of other pictures stop
+    before the shuffle."""
     ids = numbered.select("kind", *STRATUM, "image_id", "subset", "shard")
     ids = F.broadcast(ids) if ids.count() <= _BROADCAST_ROWS else ids
     pictures = []
@@ -238,7 +246,8 @@ def _all_shards(shards: dict[str, int]) -> set[tuple[str, int]]:
 
 
 def _record(context: Context, release: Release) -> None:
-    """The rows of a release whose manifest is on disk, read from its own files; the row of releases comes last and says that all are there."""
+    """The rows of a release whose manifest is on disk, read from its own files; the row of releases comes last and says
+    that all are there."""
     manifest = json.loads((release.folder / MANIFEST).read_text(encoding="utf-8"))
     paths = [
         str((release.folder / name).resolve())

@@ -38,7 +38,8 @@ def run(context: Context) -> None:
     photos = context.recipe.photos
     if photos is None:
         raise RecipeError(
-            f"{context.recipe.path}: photos: this recipe brings none. Add photos.folder and photos.metadata, or leave this job out."
+            f"{context.recipe.path}: photos: this recipe brings none."
+            " Add photos.folder and photos.metadata, or leave this job out."
         )
     rows = located(photos)
     for line in remarks(photos, rows):
@@ -80,7 +81,8 @@ def remarks(photos: Photos, rows: list[dict[str, Any]]) -> list[str]:
         )
     if extra:
         lines.append(
-            f"{len(extra):,} pictures in {photos.folder} have no row in {photos.metadata} and are left out ({_some(extra)})"
+            f"{len(extra):,} pictures in {photos.folder} have no row in {photos.metadata}"
+            f" and are left out ({_some(extra)})"
         )
     if unused:
         lines.append(f"columns of {photos.metadata} that are not read: {', '.join(unused)}")

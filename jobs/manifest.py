@@ -1,4 +1,5 @@
-"""What a release says of itself: manifest.json (the commit), sizes.json in every subset (webdataset's), and the dataset card."""
+"""What a release says of itself: manifest.json (the commit), sizes.json in every subset (webdataset's), and the dataset
+card."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ from udfs.versions import library_versions
 def describe(
     context: Context, release: Release, samples: DataFrame, counts: dict[str, int], files: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    """The manifest: what is in the release, chosen by which thresholds, made by which models, and every file with its length and SHA-256.
+    """The manifest: what is in the release, chosen by which thresholds, made by which models, and every file with its
+    length and SHA-256.
 
     It holds no time: the same release written again has the same manifest.
     """

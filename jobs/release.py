@@ -1,6 +1,8 @@
-"""Releases of one recipe: <name>-001, <name>-002, ... A release never changes: another kept set, or other texts or scores of it, is the next one.
+"""Releases of one recipe: <name>-001, <name>-002, ... A release never changes: another kept set, or other texts or
+scores of it, is the next one.
 
-On disk a release is a folder with its shards and manifest.json. The manifest is the commit: a folder without one is unfinished work.
+On disk a release is a folder with its shards and manifest.json. The manifest is the commit: a folder without one is
+unfinished work.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ _SHARD = re.compile(r"train-\d{6}(\.tar|\.parquet|_stats\.json)")
 
 @dataclass(frozen=True)
 class Release:
-    """number: its place in the line; shards: subset -> number of shards; manifest: None where the disk holds none; recorded: in `releases`."""
+    """number: its place in the line; shards: subset -> number of shards; manifest: None where the disk holds none;
+    recorded: in `releases`."""
 
     name: str
     number: int
@@ -48,7 +51,16 @@ def latest_release(context: Context) -> Release | None:
     row, manifest = recorded.get(name), read_manifest(root / name)
     folder = root / name
     if row is not None:
-        return Release(name, number, folder, row["kept_digest"], row["shards"], manifest, True, dict(sorted(row["table_versions"].items())))
+        return Release(
+            name,
+            number,
+            folder,
+            row["kept_digest"],
+            row["shards"],
+            manifest,
+            True,
+            dict(sorted(row["table_versions"].items())),
+        )
     assert manifest is not None
     shards = {subset: counts["shards"] for subset, counts in manifest["subsets"].items()}
     return Release(name, number, folder, manifest["kept_digest"], shards, manifest, False, manifest["table_versions"])
@@ -59,8 +71,9 @@ def release_name(context: Context, number: int) -> str:
 
 
 def shard_counts(samples: dict[str, int], a_shard: int, before: dict[str, int]) -> dict[str, int]:
-    """Subset -> number of shards: max(1, round(samples / a_shard)). `before`, the last release's counts, stay while shards then hold half to
-    twice as many samples as asked for: so a sample keeps its shard from release to release, and unchanged shards are the same files.
+    """Subset -> number of shards: max(1, round(samples / a_shard)). `before`, the last release's counts, stay while
+    shards then hold half to twice as many samples as asked for: so a sample keeps its shard from release to release,
+    and unchanged shards are the same files.
     """
     counts = {}
     for subset, n in sorted(samples.items()):

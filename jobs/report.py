@@ -1,4 +1,5 @@
-"""What a run came to: the funnel, the keep rates, where the shards are, and a contact sheet of kept beside rejected pictures.
+"""What a run came to: the funnel, the keep rates, where the shards are, and a contact sheet of kept beside rejected
+pictures.
 
 It writes no table. The sheet lies beside the releases, not in one: it shows the lakehouse as it is now.
 """
@@ -61,21 +62,24 @@ def rate_lines(rates: DataFrame) -> list[str]:
         .orderBy("kind")
         .collect()
     )
-    return [""] + [
-        f"kept:      {row['kept']:,} of {row['candidates']:,} {row['kind']} pictures ({row['kept'] / max(1, row['candidates']):.1%})"
-        for row in totals
+    return [
+        "",
+        *(
+            f"kept:      {row['kept']:,} of {row['candidates']:,} {row['kind']} pictures"
+            f" ({row['kept'] / row['candidates']:.1%})"
+            for row in totals
+        ),
     ]
 
 
 def release_lines(context: Context) -> list[str]:
     """Where the last release is; a hint where there is none."""
     releases = context.lakehouse.read("releases").where(F.col("release").startswith(context.recipe.release.name + "-"))
-    row = releases.orderBy(F.desc("release")).first()
+    row = releases.orderBy(F.desc("created_at")).first()
     if row is None:
         return ["shards:    none yet; export_webdataset writes them"]
-    return [
-        f"shards:    {row['folder']}  ({row['samples']:,} samples in {sum(row['shards'].values()):,} shards, release {row['release']})"
-    ]
+    shards = sum(row["shards"].values())
+    return [f"shards:    {row['folder']}  ({row['samples']:,} samples, shards: {shards:,}, release {row['release']})"]
 
 
 def sql_command(recipe: Path) -> str:
@@ -85,7 +89,8 @@ def sql_command(recipe: Path) -> str:
 
 
 def contact_sheet(context: Context, policy: str) -> Path | None:
-    """Kept pictures on the left, rejected ones on the right: the same ones each time, from every subset and for every reason in turn."""
+    """Kept pictures on the left, rejected ones on the right: the same ones each time, from every subset and for every
+    reason in turn."""
     kept = _of_policy(context, "training_set", policy).select(
         "image_id",
         "kind",
@@ -113,7 +118,8 @@ def contact_sheet(context: Context, policy: str) -> Path | None:
 
 
 def chosen(rows: DataFrame, n: int) -> list[Any]:
-    """At most n rows: one of each group in turn, the largest groups first, within a group in the order of the ids' hashes."""
+    """At most n rows: one of each group in turn, the largest groups first, within a group in the order of the ids'
+    hashes."""
     in_group = Window.partitionBy("group")
     ranked = rows.withColumn("place", F.row_number().over(in_group.orderBy(F.sha2("image_id", 256)))).withColumn(
         "size", F.count("*").over(in_group)
@@ -151,7 +157,8 @@ def _bytes(context: Context, rows: list[Any]) -> dict[str, bytes]:
 
 
 def aligned(table: Sequence[Sequence[str]], left: int) -> list[str]:
-    """Lines with columns of one width: the first `left` ones start at their left edge, the others (numbers) end at their right."""
+    """Lines with columns of one width: the first `left` ones start at their left edge, the others (numbers) end at
+    their right."""
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
     return [
         "  ".join(

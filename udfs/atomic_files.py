@@ -35,7 +35,8 @@ class HashedFile:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[HashedFile]:
-    """A file that appears at `path` when the block ends well, and leaves nothing behind otherwise. FileWriteError where the disk refuses."""
+    """A file that appears at `path` when the block ends well, and leaves nothing behind otherwise. FileWriteError where
+    the disk refuses."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")  # unlike any other attempt's
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,5 @@
-"""Captioners: a photograph's row in, its short and its long caption out. CAPTIONERS names them; a policy counts the captions of one."""
+"""Captioners: a photograph's row in, its short and its long caption out. CAPTIONERS names them; a policy counts the
+captions of one."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ class NoCaptionError(ValueError):
 
 @dataclass(frozen=True)
 class SourceTextCaptioner:
-    """The texts that came with the photograph: its caption, and as the long one its long caption, or the caption again where there is none."""
+    """The texts that came with the photograph: its caption, and as the long one its long caption, or the caption again
+    where there is none."""
 
     name: str = "source_text"
     revision: str = "1"
@@ -35,7 +37,7 @@ class _LoadedSourceText:
         short, long = (normalised(row[name] or "") for name in ("source_caption", "source_long_caption"))
         if not short:
             raise NoCaptionError(
-                "the source gives no caption; write one into the metadata file, or use a captioner that looks at the picture"
+                "the source gives no caption; write one into the metadata file, or let a captioner look at the picture"
             )
         return short, long or short
 

@@ -1,4 +1,5 @@
-"""Bytes to upright sRGB RGB pictures, and pictures to JPEG. What a generator made is marked as such when it is encoded."""
+"""Bytes to upright sRGB RGB pictures, and pictures to JPEG. What a generator made is marked as such when it is
+encoded."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from PIL import Image, ImageCms, ImageOps
 
 from udfs.jpeg import without_metadata
 
-# IPTC Digital Source Type, http://cv.iptc.org/newscodes/digitalsourcetype/: the machine-readable mark of AI-generated pictures.
+# IPTC Digital Source Type, http://cv.iptc.org/newscodes/digitalsourcetype/: the machine-readable mark of AI-generated
+# pictures.
 _GENERATED_XMP = b"""<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
@@ -34,8 +36,9 @@ class PictureModeError(ValueError):
 def decode(data: bytes, draft: int | None = None) -> Image.Image:
     """The picture in `data`: RGB, sRGB, upright, of a multi-frame file the first frame; transparency over white.
 
-    draft: a side in pixels; a JPEG is then decoded at the smallest DCT scale whose sides are at least that long (1/2, 1/4, 1/8): several times
-    faster for a scorer that shrinks it anyway. Raises PIL's UnidentifiedImageError or OSError (truncated), DecompressionBombError.
+    draft: a side in pixels; a JPEG is then decoded at the smallest DCT scale whose sides are at least that long (1/2,
+    1/4, 1/8): several times faster for a scorer that shrinks it anyway. Raises PIL's UnidentifiedImageError or OSError
+    (truncated), DecompressionBombError.
     """
     image = Image.open(io.BytesIO(data))
     if draft is not None:
@@ -45,7 +48,8 @@ def decode(data: bytes, draft: int | None = None) -> Image.Image:
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """RGB in the sRGB color space, whatever mode and profile the picture had; 16-bit grey is scaled to 8; nothing of its metadata stays."""
+    """RGB in the sRGB color space, whatever mode and profile the picture had; 16-bit grey is scaled to 8; nothing of
+    its metadata stays."""
     profile = image.info.get("icc_profile")
     layer, alpha = _without_alpha(_eight_bits(image))
     flat = _through_profile(layer, profile) if profile else layer
@@ -68,9 +72,11 @@ def encode_photo(image: Image.Image, quality: int) -> bytes:
 
 
 def upright_photo(data: bytes, quality: int) -> tuple[bytes, tuple[int, int], bool]:
-    """(JPEG without metadata, (width, height), whether the pixels were encoded anew) of a photograph in any format that Pillow reads.
+    """(JPEG without metadata, (width, height), whether the pixels were encoded anew) of a photograph in any format that
+    Pillow reads.
 
-    A JPEG that is upright, of three components and in sRGB keeps its own coded pixels. Raises what `decode` raises, and BrokenJpegError.
+    A JPEG that is upright, of three components and in sRGB keeps its own coded pixels. Raises what `decode` raises, and
+    BrokenJpegError.
     """
     with Image.open(io.BytesIO(data)) as source:
         source.load()
@@ -87,7 +93,8 @@ def sha256(data: bytes) -> str:
 
 @functools.lru_cache(maxsize=64)
 def is_srgb(profile: bytes | None) -> bool:
-    """Whether colors through an RGB profile come out as they went in. No profile means sRGB; so does one that cannot be read, as in browsers."""
+    """Whether colors through an RGB profile come out as they went in. No profile means sRGB; so does one that cannot be
+    read, as in browsers."""
     if not profile:
         return True
     steps = np.linspace(0, 255, 9).round().astype(np.uint8)
@@ -99,7 +106,8 @@ def is_srgb(profile: bytes | None) -> bool:
 def _eight_bits(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise PictureModeError(
-            "the picture has floating-point pixels, and nothing says which value is white; convert it to 8 or 16 bits a channel"
+            "the picture has floating-point pixels, and nothing says which value is white;"
+            " convert it to 8 or 16 bits a channel"
         )
     if image.mode.startswith("I"):
         return Image.fromarray(
@@ -118,7 +126,8 @@ def _without_alpha(image: Image.Image) -> tuple[Image.Image, Image.Image | None]
 
 
 def _through_profile(image: Image.Image, profile: bytes) -> Image.Image:
-    """The picture in sRGB. A profile that cannot be read, or is not for this kind of picture, is passed over as browsers do."""
+    """The picture in sRGB. A profile that cannot be read, or is not for this kind of picture, is passed over as
+    browsers do."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if _PROFILE_MODES.get(source.profile.xcolor_space) != image.mode:
@@ -133,6 +142,7 @@ def _jpeg(image: Image.Image, quality: int, **options: Any) -> bytes:
     if image.mode != "RGB":
         raise ValueError(f"a picture of mode {image.mode} cannot be encoded; convert it with to_srgb first")
     buffer = io.BytesIO()
-    # 4:4:4: chroma subsampling smears colored edges, which a training set should not teach. The comment: Pillow would copy the source's.
+    # 4:4:4: chroma subsampling smears colored edges, which a training set should not teach. The comment: Pillow would
+    # copy the source's.
     image.save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True, comment=b"", **options)
     return buffer.getvalue()

@@ -1,4 +1,5 @@
-"""The segments of a JPEG, read without decoding: its frame (size, components), and a copy without metadata that keeps every coded pixel.
+"""The segments of a JPEG, read without decoding: its frame (size, components), and a copy without metadata that keeps
+every coded pixel.
 
 Markers and their layout: ITU-T T.81 (JPEG), annex B; JFIF: ITU-T T.871; APP14 Adobe: Adobe technical note 5116.
 """
@@ -36,9 +37,11 @@ def frame(data: bytes) -> Frame:
 
 
 def without_metadata(data: bytes) -> bytes:
-    """The same picture, bit for bit, without EXIF, XMP, IPTC, profiles, comments, thumbnails and whatever follows its end.
+    """The same picture, bit for bit, without EXIF, XMP, IPTC, profiles, comments, thumbnails and whatever follows its
+    end.
 
-    Kept are the tables, frames and scans, the JFIF header, and the Adobe segment, without which the colors of some files are read wrongly.
+    Kept are the tables, frames and scans, the JFIF header, and the Adobe segment, without which the colors of some
+    files are read wrongly.
     """
     kept = [b"\xff\xd8"]
     for marker, body in _segments(data):

@@ -1,4 +1,5 @@
-"""Photographs: a file in, an upright sRGB JPEG without metadata out. The work of ingest_photos, in the harness's four steps."""
+"""Photographs: a file in, an upright sRGB JPEG without metadata out. The work of ingest_photos, in the harness's four
+steps."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class PhotoReader:
-    """Reads the file at each row's `location` (a path that every worker sees). quality: of pixels that must be encoded anew, 1-100."""
+    """Reads the file at each row's `location` (a path that every worker sees). quality: of pixels that must be encoded
+    anew, 1-100."""
 
     quality: int
     batch_size: int = 8  # whole files wait in memory: few at a time
@@ -38,7 +40,8 @@ class _Reader:
     quality: int
 
     def prepare(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Read and convert on the harness's threads; FileNotFoundError, UnidentifiedImageError, OSError ... become the row's error."""
+        """Read and convert on the harness's threads; FileNotFoundError, UnidentifiedImageError, OSError ... become the
+        row's error."""
         data = Path(row["location"]).read_bytes()
         image, (width, height), converted = upright_photo(data, self.quality)
         return {

@@ -1,4 +1,5 @@
-"""A kept picture as it ships: the text of its .txt and the fields of its .json, checked against the defects that such releases have had."""
+"""A kept picture as it ships: the text of its .txt and the fields of its .json, checked against the defects that such
+releases have had."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ class SampleError(ValueError):
 
 @dataclass(frozen=True)
 class Names:
-    """Display names by slug, as people read them: tasks as lists (colors_counting -> Colors, Counting); scores: the names that are exported."""
+    """Display names by slug, as people read them: tasks as lists (colors_counting -> Colors, Counting); scores: the
+    names that are exported."""
 
     tasks: dict[str, tuple[str, ...]]
     categories: dict[str, str]
@@ -33,10 +35,12 @@ class Names:
 
 
 def fields(row: dict[str, Any], names: Names) -> dict[str, Any]:
-    """The .json of a sample: Fine-T2I's 15 fields in its order, then ours. Every sample has every field; null where it does not apply.
+    """The .json of a sample: Fine-T2I's 15 fields in its order, then ours. Every sample has every field; null where it
+    does not apply.
 
-    length and enhanced_length count words (runs without white space). style, prompt_category, task and image_aspect_ratio are null for
-    photographs and where a prompt has no label. enhanced_prompt is null where the original prompt was sent: the picture does not hold it.
+    length and enhanced_length count words (runs without white space). style, prompt_category, task and
+    image_aspect_ratio are null for photographs and where a prompt has no label. enhanced_prompt is null where the
+    original prompt was sent: the picture does not hold it.
     """
     generated = row["kind"] == "generated"
     width, height = row["width"], row["height"]
@@ -70,7 +74,8 @@ def fields(row: dict[str, Any], names: Names) -> dict[str, Any]:
 
 
 def texts(row: dict[str, Any], names: Names) -> tuple[bytes, bytes]:
-    """(.txt, .json) of a sample, UTF-8. SampleError for an empty caption or prompt, for a key that WebDataset would cut."""
+    """(.txt, .json) of a sample, UTF-8. SampleError for an empty caption or prompt, for a key that WebDataset would
+    cut."""
     key = row["image_id"]
     if not KEY.fullmatch(key):
         raise SampleError(f"{key!r} cannot be a key; letters, digits, _ and - are allowed")
@@ -106,7 +111,8 @@ def aspect_ratio(width: int, height: int) -> str:
 
 @dataclass(frozen=True)
 class KeptDigest:
-    """A callable for mapInArrow over one partition in order of image_id: one row, the SHA-256 of everything that ships but the pictures.
+    """A callable for mapInArrow over one partition in order of image_id: one row, the SHA-256 of everything that ships
+    but the pictures.
 
     A picture is in it by the SHA-256 of its bytes. Equal digests: equal releases.
     """

@@ -1,7 +1,9 @@
-"""Shards: rows sorted by (subset, shard, image_id) in, finished files out. A tar beside its index (Parquet) and its counts (JSON).
+"""Shards: rows sorted by (subset, shard, image_id) in, finished files out. A tar beside its index (Parquet) and its
+counts (JSON).
 
-The bytes of a shard depend on its samples alone: members in order of their keys, USTAR headers with time 0 and a fixed owner and mode. So
-whichever worker writes it, however the rows were cut into partitions, and however often, the file is the same.
+The bytes of a shard depend on its samples alone: members in order of their keys, USTAR headers with time 0 and a fixed
+owner and mode. So whichever worker writes it, however the rows were cut into partitions, and however often, the file is
+the same.
 """
 
 from __future__ import annotations
@@ -64,8 +66,9 @@ def shard_file(subset: str, shard: int, ending: str) -> str:
 class ShardWriter:
     """A callable for mapInArrow. folder: the release's, on a path that every worker sees.
 
-    Its rows: the sample's columns (image null) and, under the same subset, shard and image_id, its picture (the rest null), side by side.
-    FileWriteError and SampleError name the file or the key; the shard they stop leaves nothing behind.
+    Its rows: the sample's columns (image null) and, under the same subset, shard and image_id, its picture (the rest
+    null), side by side. FileWriteError and SampleError name the file or the key; the shard they stop leaves nothing
+    behind.
     """
 
     folder: str
@@ -115,7 +118,8 @@ class ShardWriter:
 
 
 def paired(rows: Iterator[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], bytes]]:
-    """(sample, its picture) of neighbouring rows. SampleError for a sample without a picture, a picture without one, or a key that comes twice."""
+    """(sample, its picture) of neighbouring rows. SampleError for a sample without a picture, a picture without one, or
+    a key that comes twice."""
     for (_, _, key), group in groupby(rows, key=lambda row: (row["subset"], row["shard"], row["image_id"])):
         both = list(group)
         samples = [row for row in both if row["image"] is None]
@@ -128,7 +132,8 @@ def paired(rows: Iterator[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], byt
 
 
 def add_member(out: HashedFile, name: str, data: bytes) -> None:
-    """One file of a tar: a header that holds nothing of this machine or moment, the bytes, zeros up to the next block."""
+    """One file of a tar: a header that holds nothing of this machine or moment, the bytes, zeros up to the next
+    block."""
     info = tarfile.TarInfo(name)
     info.size, info.mode = len(data), 0o644
     out.write(info.tobuf(tarfile.USTAR_FORMAT, "utf-8", "strict"))

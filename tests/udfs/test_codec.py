@@ -38,7 +38,8 @@ def distance(image: Image.Image, other: Image.Image) -> float:
 
 
 def other_profile() -> bytes:
-    """A matrix profile that is not sRGB: the CMS's own XYZ-like space would not do, so red and blue change places in a built sRGB profile."""
+    """A matrix profile that is not sRGB: the CMS's own XYZ-like space would not do, so red and blue change places in a
+    built sRGB profile."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
     for at in range(128, 400):
         if profile[at : at + 4] == b"rXYZ":
@@ -94,7 +95,10 @@ def test_an_upright_srgb_jpeg_keeps_its_pixels_and_loses_everything_else() -> No
     exif = Image.Exif()
     exif[0x010F] = "a camera"
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    data = saved(halves(), exif=exif, xmp=b"<x/>", comment=b"a secret", icc_profile=profile, progressive=True) + b"after its end"
+    data = (
+        saved(halves(), exif=exif, xmp=b"<x/>", comment=b"a secret", icc_profile=profile, progressive=True)
+        + b"after its end"
+    )
     photo, size, converted = upright_photo(data, 95)
     seen = Image.open(io.BytesIO(photo))
     assert (size, converted, len(photo) < len(data)) == (SIZE, False, True)
@@ -159,7 +163,9 @@ def test_a_generated_picture_is_marked_and_a_photograph_is_not() -> None:
     marked = Image.open(io.BytesIO(encode_generated(halves(), 95)))
     start = marked.info["xmp"].index(b"<x:xmpmeta")
     tree = ElementTree.fromstring(marked.info["xmp"][start : marked.info["xmp"].index(b"<?xpacket end")])
-    values = [value for node in tree.iter() for name, value in node.attrib.items() if name.endswith("DigitalSourceType")]
+    values = [
+        value for node in tree.iter() for name, value in node.attrib.items() if name.endswith("DigitalSourceType")
+    ]
     assert values == ["http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"]
     commented = Image.open(io.BytesIO(saved(halves(), comment=b"from the source")))
     assert not {"xmp", "comment", "exif"} & set(Image.open(io.BytesIO(encode_photo(commented, 95))).info)
@@ -172,7 +178,9 @@ def test_only_rgb_is_encoded() -> None:
 
 @given(st.integers(1, 40), st.integers(1, 40), st.booleans(), st.integers(0, 2), st.integers(0, 2**32 - 1))
 @settings(max_examples=40, deadline=None)
-def test_stripping_never_changes_a_pixel(width: int, height: int, progressive: bool, subsampling: int, seed: int) -> None:
+def test_stripping_never_changes_a_pixel(
+    width: int, height: int, progressive: bool, subsampling: int, seed: int
+) -> None:
     noise = Image.fromarray(np.random.default_rng(seed).integers(0, 255, (height, width, 3), dtype=np.uint8))
     data = saved(noise, progressive=progressive, subsampling=subsampling, comment=b"c", restart_marker_blocks=3)
     bare = without_metadata(data)
