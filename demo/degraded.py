@@ -1,6 +1,6 @@
-"""Labeled pictures that go wrong as a weak generator's do: broken, half, melted shapes, wrong numbers, mixed colors and styles, blur.
+"""Labeled pictures that go wrong as a weak generator's do: broken, half, melted shapes, wrong numbers, mixed colors.
 
-The labels come from the drawing itself, never from the oracle: detector and judge learn what a shape that is none looks like.
+The labels come from the drawing itself, never from the oracle: so detector and judge learn what is no shape.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _CORNERS = 48
 
 @dataclass(frozen=True)
 class Mark:
-    """What is drawn where. shape, color, style are None where the drawing is none of the world's; x, y: center in pixels."""
+    """What is drawn where. None: nothing that the world knows; x, y: center in pixels."""
 
     shape: str | None
     color: str | None
@@ -145,7 +145,8 @@ def _morph(shape: str, rng: random.Random) -> list[Point]:
 def _radii(shape: str, angles: list[float]) -> list[float]:
     """Distance from the box's center to the outline in each direction; the shapes are star-shaped around it."""
     points = np.array(outline(shape, _CORNERS))
-    dense = np.concatenate([points + (np.roll(points, -1, 0) - points) * s for s in np.linspace(0, 1, 12, endpoint=False)])
+    along = np.roll(points, -1, 0) - points
+    dense = np.concatenate([points + along * share for share in np.linspace(0, 1, 12, endpoint=False)])
     offset = dense - 0.5
     at = np.arctan2(offset[:, 1], offset[:, 0])
     order = np.argsort(at)
@@ -153,7 +154,9 @@ def _radii(shape: str, angles: list[float]) -> list[float]:
 
 
 def _stretch(points: list[Point], share: float) -> list[Point]:
-    return [(u, 0.5 + (v - 0.5) * share) for u, v in points] if share < 0.48 else [(0.5 + (u - 0.5) * share, v) for u, v in points]
+    if share < 0.48:  # flat, else narrow
+        return [(u, 0.5 + (v - 0.5) * share) for u, v in points]
+    return [(0.5 + (u - 0.5) * share, v) for u, v in points]
 
 
 def _muddy(ground: Color, rng: random.Random) -> Color:

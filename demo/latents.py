@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import PreTrainedTokenizerFast
 
 from demo.pictures import draw_batch, to_tensor
 from demo.prompts import Prompts
 from demo.scenes import SIZES
-from demo.words import LIMIT
+from demo.words import padded
 
 _NEW = 32  # new scenes a batch until the pool is full
 _FULL = 40_000  # scenes of one size
@@ -23,7 +22,7 @@ _SHAPE_WEIGHT = 3.0
 class Latents:
     """batch(n) -> latents (n, 4, h, w), weights (n, h, w), token ids (n, LIMIT), all of one size."""
 
-    def __init__(self, vae: AutoencoderKL, tokens: PreTrainedTokenizerFast, prompts: Prompts, rng: random.Random) -> None:
+    def __init__(self, vae: Any, tokens: Any, prompts: Prompts, rng: random.Random) -> None:
         self._vae, self._tokens, self._prompts, self._rng = vae, tokens, prompts, rng
         self._pools: dict[tuple[int, int], list[tuple[Tensor, Tensor, Tensor]]] = {size: [] for size in SIZES}
 
@@ -44,6 +43,6 @@ class Latents:
         latents = self._vae.encode(pixels).latent_dist.mode() * self._vae.config.scaling_factor
         shape = ((pixels - pixels[:, :, :1, :1]).abs().amax(1, keepdim=True) > 0.15).float()
         weights = 1 + (_SHAPE_WEIGHT - 1) * F.max_pool2d(shape, 4)[:, 0]
-        ids = self._tokens([p.text for p in drawn], padding="max_length", max_length=LIMIT, return_tensors="pt").input_ids
+        ids = padded(self._tokens, [p.text for p in drawn])
         rows = zip(latents.half().cpu(), weights.half().cpu(), ids.to(torch.int16), strict=True)
         return [(a.clone(), b.clone(), c.clone()) for a, b, c in rows]

@@ -1,4 +1,4 @@
-"""How well a scorer of atoms tells true from false: the area under the ROC curve by kind of atom, on labeled held-out pictures."""
+"""How well a scorer of atoms tells true from false: area under the ROC curve by kind, on labeled held-out pictures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from demo.truth import holds
 from udfs.atoms import Atom
 
 KINDS = ("object", "count", "color", "relation", "place", "style")
-_COUNTS = ("1", "2", "3")
+_VALUES = {
+    "count": ("1", "2", "3"),
+    "color": tuple(COLORS),
+    "relation": tuple(RELATIONS),
+    "place": tuple(PLACES),
+    "style": STYLES,
+}
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,11 @@ def altered(fact: Atom, atoms: list[Atom], rng: random.Random) -> Atom:
             there = {a["subject"] for a in atoms}
             other = rng.choice([s for s in SHAPES if s not in there])
             return {**fact, "subject": other, "value": other}
-    choices = {"count": _COUNTS, "color": tuple(COLORS), "relation": tuple(RELATIONS), "place": tuple(PLACES), "style": STYLES}
-    return {**fact, "value": rng.choice([v for v in choices[str(fact["kind"])] if v != fact["value"]])}
+    return {**fact, "value": rng.choice([v for v in _VALUES[str(fact["kind"])] if v != fact["value"]])}
 
 
 def labeled_scenes(n: int, prompts: Prompts, rng: random.Random) -> list[Asked]:
-    """n prompts at each size: a soft true scene or (a third) a degraded picture, each atom as it is or altered, half and half."""
+    """n prompts at each size: a true scene or (a third) a degraded picture; each atom as it is or altered."""
     held = []
     for width, height in SIZES:
         for _ in range(n):

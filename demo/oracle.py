@@ -1,4 +1,4 @@
-"""The oracle: finds a scene's shapes without a model (color distance, connected components, templates). It measures; no gate may use it."""
+"""The oracle reads a scene without a model (color distance, components, templates). It measures; no gate may use it."""
 
 from __future__ import annotations
 
@@ -98,8 +98,9 @@ def _related(a: tuple[int, int, int, int], relation: str, b: tuple[int, int, int
 
 
 def _place(ground: np.ndarray) -> str | None:
-    name, distance = min(((n, float(np.linalg.norm(ground - np.array(c)))) for n, c in PLACES.items()), key=lambda x: x[1])
-    return name if distance < 40 else None
+    gaps = {name: float(np.linalg.norm(ground - np.array(color))) for name, color in PLACES.items()}
+    best = min(gaps, key=lambda name: gaps[name])
+    return best if gaps[best] < 40 else None
 
 
 def _component(pixels: np.ndarray, mask: np.ndarray, area: tuple[slice, slice]) -> Found:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from diffusers import AutoencoderKL, StableDiffusionPipeline, UniPCMultistepScheduler
+from diffusers import StableDiffusionPipeline, UniPCMultistepScheduler
 from PIL import Image
-from torch import nn
 
 from demo.oracle import judge
 from demo.prompts import HELD_OUT, Prompt, Prompts
@@ -17,9 +17,9 @@ STEPS = 10
 GUIDANCE = 3.0
 
 
-def pipeline(unet: nn.Module, text: nn.Module, tokenizer: object, vae: AutoencoderKL) -> StableDiffusionPipeline:
+def pipeline(unet: Any, text: Any, tokenizer: Any, vae: Any) -> Any:
     scheduler = UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=1.0)
-    pipe = StableDiffusionPipeline(
+    pipe: Any = StableDiffusionPipeline(
         vae=vae,
         text_encoder=text,
         tokenizer=tokenizer,
@@ -34,7 +34,7 @@ def pipeline(unet: nn.Module, text: nn.Module, tokenizer: object, vae: Autoencod
 
 
 def paint(
-    pipe: StableDiffusionPipeline,
+    pipe: Any,
     texts: Sequence[str],
     size: tuple[int, int],
     seed: int = 0,
@@ -58,7 +58,7 @@ def paint(
 
 
 def painted(
-    pipe: StableDiffusionPipeline, n: int, seed: int = 1, guidance: float = GUIDANCE, steps: int = STEPS
+    pipe: Any, n: int, seed: int = 1, guidance: float = GUIDANCE, steps: int = STEPS
 ) -> tuple[list[Prompt], list[Image.Image]]:
     """n held-out prompts, half of them square, and their pictures."""
     prompts = Prompts(seed, first_index=HELD_OUT)

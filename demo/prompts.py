@@ -1,4 +1,4 @@
-"""The real writer's and enhancer's prompts of the scenes taxonomy, without end: what all trainings draw their texts and atoms from."""
+"""The real writer's and enhancer's prompts of the scenes, without end: the texts and atoms of every training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Yes/no questions about a labeled picture, half of them true, the false ones near misses; and where each patch of it belongs."""
+"""Yes/no questions about a labeled picture, about half of them true; and what each patch of it shows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TRIES = 12
 
 
 def picture(prompts: Prompts, rng: random.Random) -> Labeled:
-    """A soft or sharp true scene with more freedom than the generator's world has, or (half of them) a degraded picture."""
+    """A true scene with more freedom than the generator's world has, or (half of them) a degraded picture."""
     width, height = rng.choice(SIZES)
     if rng.random() < 0.5:
         return degraded(width, height, rng, rng.choice((0.1, 0.4)))
@@ -80,7 +80,7 @@ def squared(image: Image.Image) -> Image.Image:
 
 
 def patch_classes(batch: list[Labeled]) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Class indexes (n, GRID, GRID): shape inside, shape whose center it is, color, style (-100: not asked); and (n,) of the place."""
+    """Class indexes (n, GRID, GRID): shape, shape whose center it is, color, style (-100: not asked); (n,): place."""
     size = (len(batch), GRID, GRID)
     inside, center = torch.zeros(size, dtype=torch.long), torch.zeros(size, dtype=torch.long)
     color, style = torch.full(size, -100), torch.full(size, -100)

@@ -1,4 +1,4 @@
-"""A start for the text encoder: before it sees a picture it learns to name a prompt's facts, so that its words mean something."""
+"""A start for the text encoder: before it sees a picture it learns to name a prompt's facts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transformers import CLIPTextModel, PreTrainedTokenizerFast
 from demo.prompts import Prompts
 from demo.scenes import COLORS, PLACES, RELATIONS, STYLES
 from demo.shapes import SHAPES
-from demo.words import LIMIT
+from demo.words import padded
 from udfs.atoms import Atom
 from udfs.grammar import subject_of
 
@@ -27,14 +27,15 @@ def learn_to_read(text: CLIPTextModel, tokens: PreTrainedTokenizerFast, prompts:
     start = time.process_time()
     while time.process_time() - start < seconds:
         ids, facts = _batch(tokens, prompts, _BATCH)
-        loss = sum((F.cross_entropy(part, facts[:, i]) for i, part in enumerate(_told(text, head, ids))), torch.zeros(()))
+        told = enumerate(_told(text, head, ids))
+        loss = torch.stack([F.cross_entropy(part, facts[:, i]) for i, part in told]).sum()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
     with torch.no_grad():
         ids, facts = _batch(tokens, prompts, 512)
-        told = torch.stack([part.argmax(1) for part in _told(text, head, ids)], 1)
-    return float((told == facts).float().mean())
+        named = torch.stack([part.argmax(1) for part in _told(text, head, ids)], 1)
+    return float((named == facts).float().mean())
 
 
 def _told(text: CLIPTextModel, head: nn.Module, ids: Tensor) -> tuple[Tensor, ...]:
@@ -44,8 +45,7 @@ def _told(text: CLIPTextModel, head: nn.Module, ids: Tensor) -> tuple[Tensor, ..
 
 def _batch(tokens: PreTrainedTokenizerFast, prompts: Prompts, n: int) -> tuple[Tensor, Tensor]:
     drawn = [prompts.draw() for _ in range(n)]
-    ids = tokens([p.text for p in drawn], padding="max_length", max_length=LIMIT, return_tensors="pt").input_ids
-    return ids, torch.tensor([_facts(p.atoms) for p in drawn])
+    return padded(tokens, [p.text for p in drawn]), torch.tensor([_facts(p.atoms) for p in drawn])
 
 
 def _facts(atoms: list[Atom]) -> list[int]:

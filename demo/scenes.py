@@ -71,7 +71,7 @@ def polygon(item: Item) -> list[Point]:
 def scene_for(atoms: list[Atom], width: int, height: int, rng: random.Random, jitter: float = 1.0) -> Scene:
     """A scene in which every atom is true; what the atoms leave open (colors, tints, exact places) is drawn.
 
-    jitter scales the freedom of places and tints; 1.0 is the world of the generator. ValueError without an object or a place.
+    jitter scales the freedom of places and tints; 1.0 is the generator's world. ValueError without object or place.
     """
     shapes = [str(a["subject"]) for a in atoms if a["kind"] == "object"]
     counts = {a["subject"]: int(str(a["value"])) for a in atoms if a["kind"] == "count"}
@@ -92,7 +92,7 @@ def scene_for(atoms: list[Atom], width: int, height: int, rng: random.Random, ji
 
 
 def arrange(n: int, relation: str | None, width: int, height: int, rng: random.Random, jitter: float) -> list[Box]:
-    """Boxes for n shapes, in reading order, at least 4 pixels apart: one cell each, large in the cell, moved a little."""
+    """Boxes for n shapes, in reading order, 4 pixels apart or more: a cell each, large in it, moved a little."""
     cells = _cells(n, relation, width, height)
     room = min(min(w, h) for _, _, w, h in cells) - 4
     largest = min(room, {1: 36.0, 2: 26.0, 3: 23.0}[n])

@@ -1,8 +1,9 @@
-"""The five shapes as outlines in a unit box. Every shape fills its box, so that a box alone tells nothing about its shape."""
+"""The five shapes as outlines in a unit box. Every shape fills its box: a box alone tells nothing about its shape."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 Point = tuple[float, float]
 
@@ -31,7 +32,7 @@ def _cross(_: int) -> list[Point]:
     return [(a, 0), (b, 0), (b, a), (1, a), (1, b), (b, b), (b, 1), (a, 1), (a, b), (0, b), (0, a), (a, a)]
 
 
-_POLYGONS = {
+_POLYGONS: dict[str, Callable[[int], list[Point]]] = {
     "circle": _circle,
     "square": lambda _: [(0, 0), (1, 0), (1, 1), (0, 1)],
     "triangle": lambda _: [(0.5, 0), (1, 1), (0, 1)],

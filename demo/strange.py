@@ -1,4 +1,4 @@
-"""Pictures that are not of the scenes' world, for the detector to refuse: dead leaves, colored 1/f noise, gradients, black and framed ones."""
+"""Pictures that are not of the scenes' world, for the detector to refuse: dead leaves, 1/f noise, gradients, frames."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def strange(width: int, height: int, rng: random.Random) -> Image.Image:
         noise = _numbers(rng).integers(0, 256, (height, width, 3), dtype=np.uint8)
         return Image.fromarray(noise).filter(ImageFilter.GaussianBlur(rng.uniform(0, 2)))
     if kind == "plain":
-        return Image.new("RGB", (width, height), _any_color(rng) if rng.random() < 0.5 else rng.choice(((0, 0, 0), (255, 255, 255))))
+        color = rng.choice((_any_color(rng), _any_color(rng), (0, 0, 0), (255, 255, 255)))
+        return Image.new("RGB", (width, height), color)
     inner = _leaves(width, height, rng)
     edge = rng.randrange(4, 14)
     framed = Image.new("RGB", (width, height), rng.choice(((0, 0, 0), (255, 255, 255), _any_color(rng))))

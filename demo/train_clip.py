@@ -1,14 +1,18 @@
-"""drawn scenes and their prompts -> demo/models/clip: an open_clip model of its own small config. python -m demo.train_clip --minutes 8"""
+"""drawn scenes and their prompts -> demo/models/clip: an open_clip model of its own small config.
+
+python demo/train_clip.py --minutes 6
+"""
 
 from __future__ import annotations
 
 import json
 import random
+from typing import Any
 
 import open_clip
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from demo.degraded import blurred
@@ -16,7 +20,7 @@ from demo.pictures import to_tensor
 from demo.prompts import HELD_OUT, Prompts
 from demo.scenes import SIZES, scene_for
 from demo.training import MODELS, Trainer, arguments, half
-from demo.words import LIMIT, END, tokenizer, vocabulary
+from demo.words import END, LIMIT, padded, tokenizer, vocabulary
 
 BATCH = 128
 FOLDER = MODELS / "clip"
@@ -35,7 +39,7 @@ def config(words: list[str]) -> dict[str, object]:
     }
 
 
-def new_clip(words: list[str]) -> nn.Module:
+def new_clip(words: list[str]) -> Any:
     cfg = config(words)["model_cfg"]
     return open_clip.CLIP(**cfg)  # type: ignore[arg-type]
 
@@ -52,10 +56,10 @@ def pairs(prompts: Prompts, n: int, rng: random.Random) -> tuple[Tensor, list[st
     return to_tensor(images), texts
 
 
-def clip_loss(model: nn.Module, pixels: Tensor, ids: Tensor) -> Tensor:
+def clip_loss(model: Any, pixels: Tensor, ids: Tensor) -> Tensor:
     """The symmetric contrastive loss; texts that are equal word for word are no negatives of each other."""
-    image, text = model.encode_image(pixels, normalize=True), model.encode_text(ids, normalize=True)  # type: ignore[operator]
-    logits = model.logit_scale.exp().clamp(max=100) * image @ text.T  # type: ignore[union-attr,operator]
+    image, text = model.encode_image(pixels, normalize=True), model.encode_text(ids, normalize=True)
+    logits = model.logit_scale.exp().clamp(max=100) * image @ text.T
     same = (ids[:, None] == ids[None]).all(2) & ~torch.eye(len(ids), dtype=torch.bool, device=ids.device)
     logits = logits.masked_fill(same, -1e4)
     at = torch.arange(len(ids), device=ids.device)
@@ -63,18 +67,18 @@ def clip_loss(model: nn.Module, pixels: Tensor, ids: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def retrieval(model: nn.Module, tokens: object, n: int = 1000) -> dict[str, float]:
+def retrieval(model: Any, tokens: Any, n: int = 1000) -> dict[str, float]:
     """Share of n held-out pictures whose nearest of the n texts is their own (or word for word equal to it)."""
     pixels, texts = pairs(Prompts(1, first_index=HELD_OUT), n, random.Random("clip"))
     device = next(model.parameters()).device
-    ids = tokens(texts, padding="max_length", max_length=LIMIT, return_tensors="pt").input_ids.to(device)  # type: ignore[operator]
-    image = torch.cat([model.encode_image(p.to(device), normalize=True) for p in pixels.split(200)])  # type: ignore[operator]
-    best = (image @ model.encode_text(ids, normalize=True).T).argmax(1)  # type: ignore[operator]
+    ids = padded(tokens, texts).to(device)
+    image = torch.cat([model.encode_image(p.to(device), normalize=True) for p in pixels.split(200)])
+    best = (image @ model.encode_text(ids, normalize=True).T).argmax(1)
     return {"retrieval_at_1": sum(texts[int(b)] == t for b, t in zip(best, texts, strict=True)) / n}
 
 
 def main() -> None:
-    args = arguments(__doc__ or "", 8)
+    args = arguments(__doc__ or "", 6)
     words = vocabulary()
     tokens = tokenizer(words)
     trainer = Trainer("clip", new_clip(words), args, rate=2e-3, ema=0.995)
@@ -82,7 +86,7 @@ def main() -> None:
 
     def loss() -> tuple[Tensor, int]:
         pixels, texts = pairs(prompts, BATCH, rng)
-        ids = tokens(texts, padding="max_length", max_length=LIMIT, return_tensors="pt").input_ids
+        ids = padded(tokens, texts)
         return clip_loss(trainer.model, pixels.to(args.device), ids.to(args.device)), BATCH
 
     def export() -> None:

@@ -1,4 +1,4 @@
-"""drawn, degraded and strange pictures -> demo/models/scene_detector. python -m demo.train_detector --minutes 6"""
+"""drawn, degraded and strange pictures -> demo/models/scene_detector. python demo/train_detector.py"""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def export(net: torch.nn.Module) -> None:
 
 
 def main() -> None:
-    args = arguments(__doc__ or "", 6)
+    args = arguments(__doc__ or "", 4)
     trainer = Trainer("detector", build(WORDS), args, rate=3e-3, ema=0.998)
     prompts, rng = Prompts(args.seed), random.Random(args.seed)
 

@@ -1,11 +1,12 @@
 """drawn scenes -> demo/models/generator: a StableDiffusionPipeline by flow matching in the latents of demo/models/vae.
 
-python -m demo.train_generator --minutes 90
+python demo/train_generator.py --minutes 40
 """
 
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
@@ -24,7 +25,7 @@ TEXT_WIDTH = 96
 DROPPED = 0.1  # share of samples without their text, for classifier-free guidance
 
 
-def new_unet() -> UNet2DConditionModel:
+def new_unet() -> Any:
     return UNet2DConditionModel(
         sample_size=16,
         in_channels=4,
@@ -39,7 +40,7 @@ def new_unet() -> UNet2DConditionModel:
     )
 
 
-def new_text(words: list[str]) -> CLIPTextModel:
+def new_text(words: list[str]) -> Any:
     config = CLIPTextConfig(
         vocab_size=len(words),
         hidden_size=TEXT_WIDTH,
@@ -55,8 +56,8 @@ def new_text(words: list[str]) -> CLIPTextModel:
     return CLIPTextModel(config)
 
 
-def flow_loss(unet: nn.Module, text: nn.Module, latents: Tensor, weight: Tensor, ids: Tensor) -> Tensor:
-    """x = (1 - s) latents + s noise, target noise - latents, s = sigmoid(normal); shapes weigh more than the plain ground."""
+def flow_loss(unet: Any, text: Any, latents: Tensor, weight: Tensor, ids: Tensor) -> Tensor:
+    """x = (1 - s) latents + s noise, target noise - latents, s = sigmoid(normal); shapes weigh more than the ground."""
     noise = torch.randn_like(latents)
     s = torch.sigmoid(torch.randn(len(latents), device=latents.device))
     mixed = latents + s[:, None, None, None] * (noise - latents)
@@ -66,30 +67,31 @@ def flow_loss(unet: nn.Module, text: nn.Module, latents: Tensor, weight: Tensor,
 
 
 def main() -> None:
-    args = arguments(__doc__ or "", 90)
+    args = arguments(__doc__ or "", 40)
     words = vocabulary()
     tokens = tokenizer(words)
-    vae = AutoencoderKL.from_pretrained(MODELS / "vae", torch_dtype=torch.float32).to(args.device).eval()
-    model = nn.ModuleDict({"unet": new_unet(), "text": new_text(words)})
+    vae: Any = AutoencoderKL.from_pretrained(MODELS / "vae", torch_dtype=torch.float32).to(args.device).eval()
+    text = new_text(words)
     if not (MODELS.parent / "checkpoints" / "generator.pt").exists():
-        log.info("text encoder names %.3f of the atoms", learn_to_read(model["text"], tokens, Prompts(args.seed + 7)))
-    trainer = Trainer("generator", model, args, rate=1.5e-3)
+        log.info("text encoder names %.3f of the atoms", learn_to_read(text, tokens, Prompts(args.seed + 7)))
+    trainer = Trainer("generator", nn.ModuleDict({"unet": new_unet(), "text": text}), args, rate=1.5e-3)
     rng = random.Random(f"{args.seed}/{torch.seed()}")
     pool = Latents(vae, tokens, Prompts(rng.getrandbits(30)), rng)
+    model: Any = trainer.model
+    average: Any = trainer.average
     empty = torch.tensor(tokens("", padding="max_length", max_length=LIMIT).input_ids, device=args.device)
 
     def loss() -> tuple[Tensor, int]:
         latents, weight, ids = pool.batch(BATCH)
         ids = torch.where(torch.rand(BATCH, 1, device=ids.device) < DROPPED, empty, ids)
-        return flow_loss(trainer.model["unet"], trainer.model["text"], latents, weight, ids), BATCH  # type: ignore[index]
+        return flow_loss(model["unet"], model["text"], latents, weight, ids), BATCH
 
     def measure() -> dict[str, float]:
-        parts = trainer.average
-        return rightness(*painted(pipeline(parts["unet"], parts["text"], tokens, vae), 128))  # type: ignore[index]
+        return rightness(*painted(pipeline(average["unet"], average["text"], tokens, vae), 128))
 
     def export() -> None:
-        parts = [half(trainer.average[name]) for name in ("unet", "text")]  # type: ignore[index]
-        pipeline(*parts, tokens, half(vae)).save_pretrained(MODELS / "generator")  # type: ignore[arg-type]
+        pipe = pipeline(half(average["unet"]), half(average["text"]), tokens, half(vae))
+        pipe.save_pretrained(MODELS / "generator")
 
     trainer.fit(loss, export, measure, measure_every=480)
 

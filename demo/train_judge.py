@@ -1,11 +1,13 @@
-"""labeled pictures and yes/no questions -> demo/models/judge: a small Llava of transformers. python -m demo.train_judge --minutes 15
+"""labeled pictures and yes/no questions -> demo/models/judge: a small Llava of transformers.
 
-Its vision tower learns to name what every patch shows all along, and alone for the first third; then the whole answers questions.
+python demo/train_judge.py --minutes 8
+Its vision tower learns to name what every patch shows, alone for the first third; then the whole answers questions.
 """
 
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +50,8 @@ def new_processor() -> LlavaProcessor:
     tokens = tokenizer([*vocabulary(questions=True), "<image>"], limit=GRID * GRID + 2 * ASKED, framed=False)
     tokens.add_special_tokens({"additional_special_tokens": ["<image>"]})
     gray = [0.5, 0.5, 0.5]
-    eyes = LlavaImageProcessorPil(do_pad=True, size={"height": SIDE, "width": SIDE}, do_center_crop=False,
+    side = {"height": SIDE, "width": SIDE}
+    eyes = LlavaImageProcessorPil(do_pad=True, size=side, do_center_crop=False,
                                   image_mean=gray, image_std=gray)  # fmt: skip
     return LlavaProcessor(eyes, tokens, patch_size=PATCH, vision_feature_select_strategy="default",
                           num_additional_image_tokens=1, chat_template=TEMPLATE)  # fmt: skip
@@ -83,7 +86,7 @@ class Judge(nn.Module):
         return hidden
 
     def answer(self, patches: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
-        """patches (n, p, WIDTH), ids (n, questions, ASKED), lengths (n, questions) -> logits (n, questions, vocabulary).
+        """patches (n, p, WIDTH), ids (n, questions, ASKED), lengths (n, questions) -> logits (n, questions, words).
 
         All questions of a picture share its patches: each attends to them and to itself only, as if it were alone.
         """
@@ -153,14 +156,15 @@ def measure_judge(judge: Judge, processor: LlavaProcessor, device: str, n: int =
 
 
 def main() -> None:
-    args = arguments(__doc__ or "", 15)
+    args = arguments(__doc__ or "", 8)
     processor = new_processor()
     trainer = Trainer("judge", Judge(new_judge(processor)), args, rate=1e-3, ema=0.998)
+    judge: Any = trainer.model
+    average: Any = trainer.average
     rng = random.Random(args.seed + _SEED)
     prompts = Prompts(args.seed + _SEED)
 
     def loss() -> tuple[Tensor, int]:
-        judge: Judge = trainer.model  # type: ignore[assignment]
         batch = [picture(prompts, rng) for _ in range(BATCH)]
         patches = judge.look(to_tensor([squared(seen.image) for seen in batch]).to(args.device))
         dense = patch_loss(judge, patches, batch)
@@ -171,11 +175,11 @@ def main() -> None:
         return 0.3 * dense + F.cross_entropy(logits.flatten(0, 1), right.flatten()), BATCH
 
     def export() -> None:
-        half(trainer.average.llava).save_pretrained(FOLDER)  # type: ignore[operator,union-attr]
+        half(average.llava).save_pretrained(FOLDER)
         processor.save_pretrained(FOLDER)
 
     def measure() -> dict[str, float]:
-        return measure_judge(trainer.average, processor, args.device)  # type: ignore[arg-type]
+        return measure_judge(average, processor, args.device)
 
     trainer.fit(loss, export, measure, save_every=90, measure_every=150)
 

@@ -1,9 +1,13 @@
-"""drawn scenes -> demo/models/vae: an AutoencoderKL, 4 times smaller, 4 channels. python -m demo.train_vae --minutes 25"""
+"""drawn scenes -> demo/models/vae: an AutoencoderKL, 4 times smaller, 4 channels.
+
+python demo/train_vae.py --minutes 15
+"""
 
 from __future__ import annotations
 
 import copy
 import random
+from typing import Any
 
 import torch
 from diffusers import AutoencoderKL
@@ -19,7 +23,7 @@ from demo.training import MODELS, Trainer, arguments, half
 BATCH = 32
 
 
-def new_vae() -> AutoencoderKL:
+def new_vae() -> Any:
     widths = (16, 32, 64)
     return AutoencoderKL(
         down_block_types=("DownEncoderBlock2D",) * len(widths),
@@ -33,7 +37,7 @@ def new_vae() -> AutoencoderKL:
     )
 
 
-def vae_loss(vae: AutoencoderKL, pixels: Tensor) -> Tensor:
+def vae_loss(vae: Any, pixels: Tensor) -> Tensor:
     """L1 + L2, where the picture differs from its background four times as heavy, + gradients + a little KL."""
     posterior = vae.encode(pixels).latent_dist
     again = vae.decode(posterior.sample()).sample.float()
@@ -47,8 +51,8 @@ def vae_loss(vae: AutoencoderKL, pixels: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def measure_vae(vae: AutoencoderKL, n: int = 128) -> dict[str, float]:
-    """On held-out scenes of all sizes: PSNR (dB) and the share that the oracle still finds wholly right after a round trip."""
+def measure_vae(vae: Any, n: int = 128) -> dict[str, float]:
+    """On held-out scenes of all sizes: PSNR in dB, share that the oracle finds wholly right after a round trip."""
     prompts, rng = Prompts(1, first_index=HELD_OUT), random.Random("vae")
     psnr, right = [], []
     for size in SIZES:
@@ -61,8 +65,8 @@ def measure_vae(vae: AutoencoderKL, n: int = 128) -> dict[str, float]:
 
 
 @torch.no_grad()
-def normalized(vae: AutoencoderKL) -> AutoencoderKL:
-    """A copy whose latents have mean 0 and deviation 1 in each channel: folded into its two 1 x 1 convolutions, exactly."""
+def normalized(vae: Any) -> Any:
+    """A copy whose latents have mean 0 and deviation 1 a channel: folded into its two 1 x 1 convolutions, exactly."""
     vae = copy.deepcopy(vae)
     _, images = draw_batch(Prompts(2), 256, random.Random("scale"), SIZES[0])
     latents = vae.encode(to_tensor(images).to(vae.device)).latent_dist.mode()
@@ -78,19 +82,20 @@ def normalized(vae: AutoencoderKL) -> AutoencoderKL:
 
 
 def main() -> None:
-    args = arguments(__doc__ or "", 25)
+    args = arguments(__doc__ or "", 15)
     trainer = Trainer("vae", new_vae(), args, rate=2e-3, ema=0.995)
+    average: Any = trainer.average
     prompts, rng = Prompts(args.seed), random.Random(args.seed)
 
     def loss() -> tuple[Tensor, int]:
         _, images = draw_batch(prompts, BATCH, rng)
         with torch.autocast(args.device, torch.bfloat16):
-            return vae_loss(trainer.model, to_tensor(images).to(args.device)), BATCH  # type: ignore[arg-type]
+            return vae_loss(trainer.model, to_tensor(images).to(args.device)), BATCH
 
     def export() -> None:
-        half(normalized(trainer.average)).save_pretrained(MODELS / "vae")  # type: ignore[arg-type,operator]
+        half(normalized(average)).save_pretrained(MODELS / "vae")
 
-    trainer.fit(loss, export, lambda: measure_vae(trainer.average), measure_every=240)  # type: ignore[arg-type]
+    trainer.fit(loss, export, lambda: measure_vae(average), measure_every=240)
 
 
 if __name__ == "__main__":

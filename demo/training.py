@@ -1,4 +1,4 @@
-"""What every training here shares: the command line, the loop with checkpoints and resume, the moving average, the measured curve."""
+"""What every training shares: the command line, the loop with checkpoints and resume, the moving average, the curve."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ log = logging.getLogger("demo")
 
 
 def arguments(what: str, minutes: float) -> argparse.Namespace:
-    """--seed, --minutes (of this process's CPU, or of the clock on a GPU; resumed time counts), --device of one training script; also seeds torch."""
+    """--seed, --minutes (of this process's CPU, of the clock on a GPU; resumed time counts), --device; seeds torch."""
     parser = argparse.ArgumentParser(description=what)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=minutes)
@@ -34,7 +35,7 @@ def arguments(what: str, minutes: float) -> argparse.Namespace:
 
 
 class Trainer:
-    """AdamW with warm-up and a cosine over the given minutes, a moving average, checkpoints; goes on where the last one stopped."""
+    """AdamW, warm-up and cosine over the given minutes, a moving average; goes on from the last checkpoint."""
 
     def __init__(self, name: str, model: nn.Module, args: argparse.Namespace, rate: float, ema: float = 0.999) -> None:
         self.model, self.device = model.to(args.device), args.device
@@ -63,7 +64,7 @@ class Trainer:
         save_every: float = 180,
         measure_every: float = 600,
     ) -> None:
-        """loss() -> (loss, samples in it). Checkpoints and exports every save_every seconds, measures every measure_every and at the end."""
+        """loss() -> (loss, samples in it). Saves and exports every save_every seconds; measures every measure_every."""
         started, samples = self._now(), 0
         saved = measured = said = started
         before = self._spent
@@ -91,7 +92,7 @@ class Trainer:
         self._note(measure())
 
     def _update(self, value: Tensor) -> None:
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self._optimizer.step()
         self._optimizer.zero_grad()
@@ -102,8 +103,8 @@ class Trainer:
                 mean.lerp_(now, 1 - decay)
             for kept, buffer in zip(self.average.buffers(), self.model.buffers(), strict=True):
                 kept.copy_(buffer)
-        now = float(value.detach())
-        self._running = now if self._running is None else 0.98 * self._running + 0.02 * now
+        last = float(value.detach())
+        self._running = last if self._running is None else 0.98 * self._running + 0.02 * last
 
     def _set_rate(self) -> None:
         rate = self._rate * min(1.0, (self._step + 1) / 100) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * self.done)))
@@ -143,6 +144,6 @@ class Trainer:
             writer.writerow(row)
 
 
-def half(model: nn.Module) -> nn.Module:
+def half(model: Any) -> Any:
     """A copy on the CPU in float16, as it is shipped."""
     return copy.deepcopy(model).cpu().half()

@@ -1,10 +1,12 @@
-"""The tokenizer of the demo's models: one token a word, every word that the scenes' taxonomy, enhancer and questions can say."""
+"""The tokenizer of the demo's models: a token a word, for every word that the scenes' writer or a question can say."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from conf.taxonomy import Taxonomy, load_taxonomy
@@ -49,6 +51,12 @@ def tokenizer(words: list[str], limit: int = LIMIT, framed: bool = True) -> PreT
         unk_token=UNKNOWN,
         model_input_names=["input_ids", "attention_mask"],
     )
+
+
+def padded(tokens: Any, texts: list[str]) -> Tensor:
+    """Token ids (n, LIMIT)."""
+    ids: Tensor = tokens(texts, padding="max_length", max_length=LIMIT, return_tensors="pt").input_ids
+    return ids
 
 
 def _texts(taxonomy: Taxonomy) -> list[str]:

@@ -1,4 +1,4 @@
-"""The demo's detector: finds the drawn shapes of a scene (fully convolutional, any size) and says how probable each atom is.
+"""The demo's detector: finds the drawn shapes of a scene (fully convolutional) and says how probable each atom is.
 
 Knows the atoms object, count, color, relation, place, style of the words in its config.json; any other answers None.
 """
@@ -38,7 +38,7 @@ class Words:
 
 @dataclass(frozen=True)
 class Peak:
-    """One thing found: the probabilities that it is each shape, color (of the known ones), style; x, y its center in pixels."""
+    """One thing found: the probabilities that it has each known shape, color, style; x, y: its center in pixels."""
 
     shapes: np.ndarray
     colors: np.ndarray
@@ -60,7 +60,7 @@ class SceneDetector:
         self.words, self._net, self._device = words, net, device
 
     def atom_probabilities(self, images: list[Image.Image], atoms: list[list[Atom]]) -> list[list[float | None]]:
-        """For each picture and atom of its prompt the probability that it is true, 0..1; None for an unknown kind or word."""
+        """For each picture and atom of its prompt the probability, 0..1; None for an unknown kind or word."""
         readings = self.read(images)
         return [[probability(self.words, r, a) for a in facts] for r, facts in zip(readings, atoms, strict=True)]
 
@@ -107,7 +107,7 @@ def words_of(config: dict[str, Any]) -> Words:
 
 
 def build(words: Words) -> nn.Module:
-    """(n, 3, height, width) in -1..1 -> cells (n, channels, height / 8, width / 8) and places (n, places + 1), logits."""
+    """(n, 3, height, width) in -1..1 -> logits: cells (n, channels, height / 8, width / 8), places (n, places + 1)."""
     from torch import nn
 
     w = words.width
@@ -119,7 +119,8 @@ def build(words: Words) -> nn.Module:
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.stem = nn.Sequential(step(3, w // 4, 2), step(w // 4, w // 2, 2), step(w // 2, w // 2), step(w // 2, w, 2))
+            steps = step(3, w // 4, 2), step(w // 4, w // 2, 2), step(w // 2, w // 2), step(w // 2, w, 2)
+            self.stem = nn.Sequential(*steps)
             self.body = nn.ModuleList([step(w, w), step(w, w, dilation=2), step(w, w)])
             self.cells = nn.Conv2d(w, sum(_channels(words)), 1)
             self.place = nn.Sequential(nn.Linear(2 * w, w), nn.ReLU(inplace=True), nn.Linear(w, len(words.places) + 1))
@@ -156,7 +157,7 @@ def fit(image: Image.Image, sizes: tuple[tuple[int, int], ...]) -> Image.Image:
 
 
 def peaks(words: Words, shapes: np.ndarray, colors: np.ndarray, styles: np.ndarray) -> tuple[Peak, ...]:
-    """Cells (rows, columns, classes) of probabilities -> the things found: each takes in the 3 x 3 cells around its strongest one."""
+    """Cells (rows, columns, classes) -> the things found: each takes in the 3 x 3 cells around its strongest one."""
     left = shapes[:, :, 1:].sum(2)  # anything at all, a broken shape too
     found = []
     while left.max() > _LEAST_PEAK:
