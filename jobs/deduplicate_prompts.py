@@ -127,7 +127,7 @@ def _refuse_another_embedder(context: Context, embedder: MiniLM) -> None:
     others = sorted(row["model"] for row in rows if row["model"] != embedder.model)
     if others:
         raise JobError(
-            f"prompt_duplicates: it holds embeddings of {', '.join(others)}, this run would add some of {embedder.model};"
+            f"prompt_duplicates: it holds embeddings of {', '.join(others)}, this run adds some of {embedder.model};"
             " these cannot be compared. Install the weights of before, or give the recipe another lakehouse folder."
         )
 

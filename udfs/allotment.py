@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from itertools import product
 from typing import TYPE_CHECKING
 
+from udfs.ids import content_id
+
 if TYPE_CHECKING:
     from conf.taxonomy import Taxonomy
 
@@ -16,8 +18,7 @@ Stratum = tuple[str, str, str]
 def allotted(taxonomy: Taxonomy, total: int) -> dict[Stratum, int]:
     """(task, category, style) -> prompts, `total` in all: largest remainder of the product of the weights.
 
-    Every stratum gets its share rounded down or up; of equal remainders the first in the taxonomy's order is rounded
-    up.
+    Every stratum gets its share rounded down or up.
     """
     axes = (taxonomy.tasks, taxonomy.categories, taxonomy.styles)
     weights = {(t.slug, c.slug, s.slug): t.weight * c.weight * s.weight for t, c, s in product(*axes)}
@@ -29,7 +30,8 @@ def largest_remainder(weights: Mapping[Stratum, float], total: int) -> dict[Stra
     # rounded: equal shares must have equal remainders, whatever the last bit of their products says
     shares = {key: round(total * weight / whole, 9) for key, weight in weights.items()}
     counts = {key: math.floor(share) for key, share in shares.items()}
-    by_remainder = sorted(shares, key=lambda key: counts[key] - shares[key])  # stable: ties keep the order given
+    # ties by content id: the order of the labels would favor the first task in all its strata
+    by_remainder = sorted(shares, key=lambda key: (round(counts[key] - shares[key], 9), content_id(key)))
     for key in by_remainder[: total - sum(counts.values())]:
         counts[key] += 1
     return counts
@@ -38,9 +40,8 @@ def largest_remainder(weights: Mapping[Stratum, float], total: int) -> dict[Stra
 def to_add(targets: Mapping[Stratum, int], present: Mapping[Stratum, int], total: int) -> dict[Stratum, int]:
     """How many to add where, so that there are `total` in all at most; strata that need none are left out.
 
-    A larger total can give one stratum a smaller share than before (largest remainder is not monotone); what it has
-    stays, and the
-    strata with the smallest gaps wait.
+    A larger total can give one stratum a smaller share than before (largest remainder is not monotone). What it has
+    stays, and the strata with the smallest gaps wait.
     """
     gaps = {key: target - present.get(key, 0) for key, target in targets.items() if target > present.get(key, 0)}
     left = max(0, total - sum(present.values()))

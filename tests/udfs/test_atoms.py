@@ -1,0 +1,52 @@
+"""Atoms and the questions that a judge is asked about them."""
+
+from __future__ import annotations
+
+import pytest
+
+from udfs.atoms import ARROW, KINDS, Atom, atom, checkable, question, quoted_text
+
+QUESTIONS = [
+    (atom("object", "circle", "circle"), "is there a circle in the picture?"),
+    (atom("count", "circle", "3"), "is the number of circle objects exactly three?"),
+    (atom("count", "circle", "12"), "is the number of circle objects exactly 12?"),
+    (atom("color", "circle", "red"), "is every circle red?"),
+    (atom("relation", "circle", "left of", "square"), "is the circle left of the square?"),
+    (atom("absence", "star", "absent"), "is the picture free of any star?"),
+    (atom("place", "picture", "snow"), "is the place snow?"),
+    (atom("style", "picture", "flat"), "is the style flat?"),
+    (atom("text", "sign", "OPEN"), 'does the picture show the text "OPEN", spelled exactly so?'),
+    (atom("prompt", "picture", "a dog"), "does the picture show all of this: a dog?"),
+]
+
+
+@pytest.mark.parametrize(("fact", "asked"), QUESTIONS, ids=[asked for _, asked in QUESTIONS])
+def test_a_question_says_what_the_atom_says(fact: Atom, asked: str):
+    assert question(fact) == asked
+
+
+def test_every_kind_has_a_question():
+    assert {fact["kind"] for fact, _ in QUESTIONS} == set(KINDS)
+
+
+def test_an_unknown_kind_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="'colour' is not known; allowed: object, count, color"):
+        atom("colour", "circle", "red")
+    with pytest.raises(ValueError, match="not known"):
+        question({"kind": "smell", "subject": "rose", "value": "sweet", "other": None})
+
+
+def test_the_quoted_text_is_found():
+    assert quoted_text([atom("object", "sign", "sign"), atom("text", "sign", "OPEN")]) == "OPEN"
+    assert quoted_text([atom("object", "sign", "sign")]) is None
+    assert quoted_text(None) is None
+
+
+def test_a_prompt_without_atoms_is_checked_as_a_whole():
+    assert checkable(None, "a dog") == checkable([], "a dog") == [atom("prompt", "picture", "a dog")]
+    facts = [atom("object", "dog", "dog")]
+    assert checkable(facts, "a dog") == facts
+
+
+def test_an_atom_has_the_fields_of_the_table():
+    assert [field.name for field in ARROW.value_type] == list(atom("object", "a", "a"))

@@ -1,0 +1,63 @@
+"""What the words of a text state: for the guard of the de-duplication and for prompts without atoms."""
+
+from __future__ import annotations
+
+import pytest
+
+from udfs.atoms import atom
+from udfs.attributes import asks_held, attributes, quoted_texts
+
+CONTRASTS = [
+    ("two red apples", "three red apples"),
+    ("a red fox in the snow", "a blue fox in the snow"),
+    ("a cat to the left of a dog", "a dog to the left of a cat"),
+    ("a red cat left of two dogs", "two red cats left of a dog"),
+    ("a red circle and a blue square", "a blue circle and a red square"),
+    ('a sign with the text "SALE 50%"', 'a sign with the text "SALE 70%"'),
+    ('a sign with the text "Open"', 'a sign with the text "OPEN"'),
+    ("a table with a cup", "a table without a cup"),
+    ("a lamp above a bed", "a lamp below a bed"),
+    ("a photo of 2 boats", "a photo of 20 boats"),
+]
+SAME = [
+    ("a photo of two red apples on a table", "two red apples lying on a wooden table"),
+    ("3 dogs in a park", "Three dogs play in the park"),
+    ("a grey cat", "the gray cat"),
+    ("a cat to the left of a dog", "a cat on the left of the dog"),
+    ("a cup on top of a book", "a cup above the book"),
+    ("a fox in the snow", "a fox running through snow"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), CONTRASTS)
+def test_contrast_pairs_differ(one: str, other: str):
+    assert attributes(one) != attributes(other)
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_the_same_facts_in_other_words_agree(one: str, other: str):
+    assert attributes(one) == attributes(other)
+
+
+def test_what_is_found_is_bound_to_its_words():
+    assert attributes('two red cats left of a sign with the text "left of 3 dogs"') == {
+        ("count", "2", "cats"),
+        ("color", "red", "cats"),
+        ("relation", "left of", "cats", "sign"),
+        ("text", "left of 3 dogs"),
+    }
+
+
+def test_curly_and_pointed_quotes_count_too():
+    assert quoted_texts('“Hi” and «Ho» and "He"') == ["Hi", "Ho", "He"]
+
+
+def test_asks_are_read_from_atoms_first():
+    facts = [atom("object", "cat", "cat"), atom("count", "cat", "1"), atom("color", "cat", "red")]
+    assert asks_held("three cats", facts) == {"color"}
+    assert asks_held("three cats", [*facts, atom("count", "dog", "2")]) == {"color", "count"}
+
+
+def test_without_atoms_the_words_tell():
+    assert asks_held("three red cats above a bed without a pillow", None) == {"count", "color", "relation", "reasoning"}
+    assert asks_held("a cat", None) == set()

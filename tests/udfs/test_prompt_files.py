@@ -1,0 +1,103 @@
+"""Prompts that people bring: good files become rows, bad ones a sentence that names the row."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from conf.taxonomy import load_taxonomy
+from udfs.atoms import atom
+from udfs.ids import prompt_id
+from udfs.prompt_files import BroughtPrompts, PromptFileError
+
+SCENES = load_taxonomy("scenes")
+FACTS = [atom("color", "circle", "red")]
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return list(BroughtPrompts(path, path.name, "by hand", SCENES).rows())
+
+
+def csv(tmp_path: Path, content: str | bytes, name: str = "p.csv") -> Path:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def test_a_text_alone_is_enough(tmp_path: Path):
+    assert read(csv(tmp_path, "text\na red circle\n")) == [
+        {
+            "prompt_id": prompt_id("a red circle", "none", "none", "none"),
+            "text": "a red circle",
+            "task": "none",
+            "category": "none",
+            "style": "none",
+            "template": None,
+            "atoms": None,
+            "source": "by hand",
+            "writer": "p.csv",
+        }
+    ]
+
+
+def test_csv_and_parquet_give_the_same_rows(tmp_path: Path):
+    quoted = json.dumps(FACTS).replace('"', '""')
+    from_csv = read(csv(tmp_path, f'text,task,style,atoms\n"a circle, red",colors,flat,"{quoted}"\nx,,,\n'))
+    table = pa.Table.from_pylist(
+        [{"text": "a circle, red", "task": "colors", "style": "flat", "atoms": FACTS}, {"text": "x"}]
+    )
+    pq.write_table(table, tmp_path / "p.parquet")
+    from_parquet = read(tmp_path / "p.parquet")
+    assert from_csv[0]["atoms"] == FACTS
+    assert [row | {"writer": ""} for row in from_csv] == [row | {"writer": ""} for row in from_parquet]
+
+
+def test_texts_are_mended(tmp_path: Path):
+    rows = read(csv(tmp_path, "\ufefftext\n  the caf\u00c3\u00a9  at\tnight \ncafe\u0301 noir\n"))
+    assert [row["text"] for row in rows] == ["the caf\u00e9 at night", "caf\u00e9 noir"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("style\nflat\n", "p.csv: the column text is missing. Allowed: text, task, category, style, atoms"),
+        ("text,colour\na,b\n", "p.csv: unknown column 'colour'. Allowed: text, task"),
+        ("text,style\na,flat\n  ,flat\n", "p.csv, row 3: the text is empty"),
+        ("text,style\na,flat\nb,round\n", "p.csv, row 3: style 'round' is not known. Allowed: flat, outline, none"),
+        ("text,task\na red circle, flat,none\n", "p.csv, row 2: it has more or fewer fields than the header"),
+        ("text,task\na\n", "p.csv, row 2: it has more or fewer fields"),
+        ('text,atoms\na,"[1"\n', "p.csv, row 2: the atoms cannot be read"),
+        ('text,atoms\na,"[{""kind"": ""colour"", ""subject"": ""a"", ""value"": ""b""}]"\n', "'colour' is not known; allowed: object"),
+        ('text,atoms\na,"{""kind"": ""color""}"\n', "the atoms cannot be read .it is no list"),
+        (b"text\ncaf\xe9\n", "p.csv: this is not UTF-8 .byte"),
+        ('text\n"a red circle\n', "p.csv: this is no valid CSV"),
+    ],
+)  # fmt: skip
+def test_a_bad_file_is_one_sentence(tmp_path: Path, content: str | bytes, message: str):
+    with pytest.raises(PromptFileError, match=message):
+        read(csv(tmp_path, content))
+
+
+def test_a_row_number_counts_lines_inside_quotes(tmp_path: Path):
+    with pytest.raises(PromptFileError, match="row 4: the text is empty"):
+        read(csv(tmp_path, 'text\n"a\nb"\n""\n'))
+
+
+def test_files_that_are_not_there_or_of_another_kind(tmp_path: Path):
+    with pytest.raises(PromptFileError, match="gone.csv: there is no such file"):
+        read(tmp_path / "gone.csv")
+    with pytest.raises(PromptFileError, match=r"p.json: a prompt file ends in .csv or .parquet"):
+        read(csv(tmp_path, "{}", "p.json"))
+    with pytest.raises(PromptFileError, match="p.parquet: this is no Parquet file"):
+        read(csv(tmp_path, "text\na\n", "p.parquet"))
+
+
+def test_the_demos_own_file_is_good():
+    rows = read(Path(__file__).parents[2] / "demo" / "prompts.csv")
+    assert len(rows) == 8
+    assert {row["source"] for row in rows} == {"by hand"}
