@@ -52,7 +52,8 @@ def atomic_file(path: Path) -> Iterator[HashedFile]:
             f"{path} cannot be written: {error.strerror or error}. Free some space there, or choose another folder."
         ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():
+            temporary.unlink()
 
 
 def write_file(path: Path, data: bytes) -> tuple[int, str]:
