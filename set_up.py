@@ -144,10 +144,10 @@ def run(command: list[str], problem: str, env: dict[str, str] | None = None, qui
         done = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT if quiet else None, env=env, check=False)
         if done.returncode == 0:
             return
-        if quiet:
-            print(*done.stdout.decode(errors="replace").splitlines()[-20:], sep="\n", file=sys.stderr)
         if attempt == 1:
             print("set-up: that failed; trying once more", file=sys.stderr)
+    if quiet:
+        print(*done.stdout.decode(errors="replace").splitlines()[-20:], sep="\n", file=sys.stderr)
     raise Problem(problem)
 
 
@@ -166,11 +166,12 @@ def install_uv(venv: Path, constraints: Path) -> None:
         return
     if not output_of(python, "-m", "pip", "--version"):
         run([python, "-m", "ensurepip"], f"{python} could not unpack its own pip: its reason is above.", quiet=True)
-    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--retries", "1"]
     run(
         [*command, "--constraint", str(constraints), "uv"],
         "pip does not reach its package index (its reason is above): check the network and the proxy, or name a mirror"
         " with PIP_INDEX_URL, then run the same command again.",
+        quiet=True,
     )
 
 
