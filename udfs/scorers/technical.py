@@ -16,7 +16,7 @@ _SMALLEST = 16  # pixels; below this side the windows do not fit
 _BLOCK = 8  # JPEG's block, pixels
 _FLOOR = 0.5  # grey levels added to both gradients, so that a flat picture has the ratio 1
 _UNIFORM = 8  # levels from a bar's own color that JPEG leaves in it
-_LONG_EDGE = 0.6  # share of its length along which a bar must end at once
+_LONG_EDGE = 0.9  # share of its length along which a bar must end without a gap
 
 
 @dataclass(frozen=True)
@@ -108,16 +108,19 @@ def clipping(image: Image.Image) -> float:
 
 
 def border(pixels: np.ndarray) -> float:
-    """Share of the picture taken by uniform bars at its edges (letterbox, frame); 1 for a picture of one color.
+    """Share of the picture taken by uniform bars at its edges (letterbox, frame); 1 where nothing else is left.
 
-    A bar is uniform within 8 levels and ends at once along at least .6 of its length: a plain background that goes on beside an object is none.
+    A bar is uniform within 8 levels and ends without a gap along at least .9 of its length within 8 px (JPEG rings that far): a plain
+    background that goes on beside objects is none. Black bars on a night picture that is as black are not seen.
     """
     height, width = pixels.shape[:2]
     top, bottom = _bar(pixels), _bar(pixels[::-1])
-    if top == height:
+    if top + bottom >= height:
         return 1.0
     inside = pixels[top : height - bottom].transpose(1, 0, 2)
     left, right = _bar(inside), _bar(inside[::-1])
+    if left + right >= width:
+        return 1.0
     return 1 - (height - top - bottom) * (width - left - right) / (height * width)
 
 
@@ -126,15 +129,19 @@ def _bar(pixels: np.ndarray) -> int:
     color = np.median(pixels[0], axis=0).astype(np.int16)
     for row in range(len(pixels)):
         if _away(pixels[row], color).any():
-            # two rows: resampling may leave one row between the bar and the picture
-            ends = np.any([_away(line, color) for line in pixels[row : row + 2]], axis=0).mean() >= _LONG_EDGE
-            return row if ends else 0
+            ended = np.any([_away(line, color) for line in pixels[row : row + _BLOCK]], axis=0)
+            return row if _longest_run(ended) >= _LONG_EDGE * len(ended) else 0
     return len(pixels)
 
 
 def _away(line: np.ndarray, color: np.ndarray) -> np.ndarray:
     """Which pixels of a line differ from the color."""
     return (np.abs(line.astype(np.int16) - color) > _UNIFORM).any(axis=1)
+
+
+def _longest_run(flags: np.ndarray) -> int:
+    gaps = np.flatnonzero(~flags)
+    return int(np.diff(gaps, prepend=-1, append=len(flags)).max()) - 1
 
 
 def entropy(luma: Image.Image) -> float:

@@ -1,0 +1,99 @@
+"""Pictures and questions given -> probabilities of yes expected, with a LLaVA of random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from tests import tiny_scorers
+from tests.tiny_scorers import WORDS, drawn, jpeg
+from udfs.harness import Stage
+from udfs.judges import COLUMNS, MAX_PIXELS, LoadedJudge, TransformersJudge, answer_tokens, capped
+
+QUESTIONS = ["is there a circle in the picture ?", "is every circle red ?", "is there a square in the picture ?"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_scorers.judge(tmp_path_factory.mktemp("judge"))
+
+
+def spec(folder: Path, batch_size: int = 4) -> TransformersJudge:
+    return TransformersJudge("tiny", str(folder), "1", "float32", batch_size)
+
+
+def judged(judge: TransformersJudge, rows: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    stage = Stage(judge, (("id", pa.string()),), COLUMNS)
+    return {row["id"]: row for row in stage.answers(iter(rows))}
+
+
+def test_every_question_of_a_picture_is_answered_in_order(folder: Path) -> None:
+    rows = [{"id": str(n), "image": jpeg(drawn(x=8 * n)), "questions": QUESTIONS[: n + 1]} for n in range(3)]
+    got = judged(spec(folder), rows)
+    assert [len(got[str(n)]["answers"]) for n in range(3)] == [1, 2, 3]
+    assert all(0 <= answer <= 1 for row in got.values() for answer in row["answers"])
+    assert len({round(answer, 6) for row in got.values() for answer in row["answers"]}) == 6
+
+
+def test_an_answer_does_not_depend_on_its_batch(folder: Path) -> None:
+    rows = [{"id": str(n), "image": jpeg(drawn(x=8 * n)), "questions": QUESTIONS} for n in range(3)]
+    together, alone = judged(spec(folder, 16), rows), judged(spec(folder, 1), rows)
+    for id_, row in together.items():
+        assert row["answers"] == pytest.approx(alone[id_]["answers"], abs=1e-5)
+
+
+def test_the_answer_is_the_softmax_of_the_yes_and_no_logits_of_the_first_token(folder: Path) -> None:
+    import torch
+    from transformers import AutoModelForImageTextToText, AutoProcessor
+
+    processor, net = AutoProcessor.from_pretrained(folder), AutoModelForImageTextToText.from_pretrained(folder).eval()
+    image = Image.open(__import__("io").BytesIO(jpeg(drawn())))
+    inputs = processor(images=image, text=f"<image> {QUESTIONS[0]}", return_tensors="pt")
+    with torch.no_grad():
+        logits = net(**inputs).logits[0, -1]
+    yes, no = (processor.tokenizer.convert_tokens_to_ids(word) for word in ("yes", "no"))
+    wanted = torch.softmax(torch.stack([logits[no], logits[yes]]), 0)[1].item()
+    (answer,) = judged(spec(folder), [{"id": "1", "image": jpeg(drawn()), "questions": QUESTIONS[:1]}])["1"]["answers"]
+    assert answer == pytest.approx(wanted, abs=1e-5)
+
+
+def test_a_broken_picture_is_an_error_and_the_others_are_answered(folder: Path) -> None:
+    good = {"id": "good", "image": jpeg(drawn()), "questions": QUESTIONS}
+    got = judged(spec(folder), [good, {"id": "bad", "image": b"no picture", "questions": QUESTIONS}])
+    assert (got["good"]["status"], got["bad"]["status"]) == ("ok", "error")
+    assert got["bad"]["answers"] is None
+
+
+def test_a_pictures_answers_that_are_not_finite_are_an_error() -> None:
+    model = LoadedJudge(None, None, [1], [2], 4)
+    with pytest.raises(ValueError, match="not finite"):
+        model.finish({}, [0.5, float("nan")])
+
+
+def test_yes_and_no_are_found_in_every_spelling_that_is_one_token(tmp_path: Path) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    from tests.tiny_models import tokenizer
+
+    words = ["yes", "Yes", "no", "NO"]
+    fast = PreTrainedTokenizerFast.from_pretrained(tokenizer(tmp_path, words))
+    assert answer_tokens(fast, "yes") == sorted(fast.convert_tokens_to_ids(["yes", "Yes"]))
+    assert answer_tokens(fast, "no") == sorted(fast.convert_tokens_to_ids(["no", "NO"]))
+
+
+def test_a_tokenizer_without_yes_is_refused(tmp_path: Path) -> None:
+    folder = tiny_scorers.judge(tmp_path, [word for word in WORDS if word != "yes"])
+    with pytest.raises(ValueError, match="no single token for 'yes'"):
+        spec(folder).load("cpu")
+
+
+def test_pictures_are_capped_and_keep_their_aspect() -> None:
+    wide = capped(Image.new("RGB", (4000, 1000)))
+    assert wide.width * wide.height <= MAX_PIXELS
+    assert wide.width / wide.height == pytest.approx(4, rel=0.01)
+    small = Image.new("RGB", (64, 48))
+    assert capped(small) is small
