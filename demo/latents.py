@@ -14,7 +14,7 @@ from demo.prompts import Prompts
 from demo.scenes import SIZES
 from demo.words import padded
 
-_NEW = 32  # new scenes a batch until the pool is full
+_NEW = 8  # new scenes a batch until the pool is full
 _FULL = 40_000  # scenes of one size
 _SHAPE_WEIGHT = 3.0
 

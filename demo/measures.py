@@ -61,7 +61,7 @@ def labeled_scenes(n: int, prompts: Prompts, rng: random.Random) -> list[Asked]:
 
 
 def separation(held: list[Asked], scores: list[list[float | None]]) -> dict[str, float]:
-    """auc_<kind> for each kind of atom: the chance that a true one scores above a false one."""
+    """auc_<kind> for each kind with true and false atoms: the chance that a true one scores above a false one."""
     figures = {}
     for kind in KINDS:
         rows = [
@@ -70,7 +70,9 @@ def separation(held: list[Asked], scores: list[list[float | None]]) -> dict[str,
             for a, s, t in zip(one.atoms, values, one.truth, strict=True)
             if a["kind"] == kind and s is not None
         ]
-        figures[f"auc_{kind}"] = auc([s for s, t in rows if t], [s for s, t in rows if not t])
+        true, false = ([s for s, t in rows if t is truth] for truth in (True, False))
+        if true and false:
+            figures[f"auc_{kind}"] = auc(true, false)
     return figures
 
 

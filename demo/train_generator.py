@@ -20,7 +20,7 @@ from demo.reading import learn_to_read
 from demo.training import MODELS, Trainer, arguments, half, log
 from demo.words import LIMIT, tokenizer, vocabulary
 
-BATCH = 64
+BATCH = 32
 TEXT_WIDTH = 96
 DROPPED = 0.1  # share of samples without their text, for classifier-free guidance
 
@@ -30,7 +30,7 @@ def new_unet() -> Any:
         sample_size=16,
         in_channels=4,
         out_channels=4,
-        block_out_channels=(32, 96, 128),
+        block_out_channels=(32, 64, 96),
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
@@ -74,7 +74,7 @@ def main() -> None:
     text = new_text(words)
     if not (MODELS.parent / "checkpoints" / "generator.pt").exists():
         log.info("text encoder names %.3f of the atoms", learn_to_read(text, tokens, Prompts(args.seed + 7)))
-    trainer = Trainer("generator", nn.ModuleDict({"unet": new_unet(), "text": text}), args, rate=1.5e-3)
+    trainer = Trainer("generator", nn.ModuleDict({"unet": new_unet(), "text": text}), args, rate=1.3e-3)
     rng = random.Random(f"{args.seed}/{torch.seed()}")
     pool = Latents(vae, tokens, Prompts(rng.getrandbits(30)), rng)
     model: Any = trainer.model

@@ -65,9 +65,10 @@ def new_judge(processor: LlavaProcessor) -> LlavaForConditionalGeneration:
                        num_attention_heads=4, max_position_embeddings=256, tie_word_embeddings=True,
                        pad_token_id=tokens.pad_token_id, bos_token_id=tokens.bos_token_id,
                        eos_token_id=tokens.eos_token_id)  # fmt: skip
-    config = LlavaConfig(vision_config=vision, text_config=text, image_token_index=tokens.convert_tokens_to_ids("<image>"),
-                         vision_feature_layer=-1, vision_feature_select_strategy="default",
-                         image_seq_length=GRID * GRID, tie_word_embeddings=True)  # fmt: skip
+    image = tokens.convert_tokens_to_ids("<image>")
+    config = LlavaConfig(vision_config=vision, text_config=text, image_token_index=image, vision_feature_layer=-1,
+                         vision_feature_select_strategy="default", image_seq_length=GRID * GRID,
+                         tie_word_embeddings=True)  # fmt: skip
     return LlavaForConditionalGeneration(config)
 
 
