@@ -1,0 +1,137 @@
+"""prompts given -> rows of prompt_duplicates expected, with the real embedder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pyspark.sql import functions as F
+
+from conf.recipe import Deduplication, Run
+from jobs import deduplicate_prompts
+from jobs.launch import Context, JobError
+from schemas.delta import Lakehouse, with_run
+from schemas.tables import TABLES
+from tests.recipes import small_recipe
+from udfs.atoms import Atom, atom
+from udfs.embedders import DIMENSIONS, minilm
+
+Prompt = dict[str, Any]
+
+
+def prompt(
+    name: str, text: str, atoms: list[Atom] | None = None, category: str = "snow", style: str = "flat"
+) -> Prompt:
+    labels = {"task": "none", "category": category, "style": style}
+    return {"prompt_id": name, "text": text, "atoms": atoms, "template": None, "source": "s", "writer": "w"} | labels
+
+
+def add(lakehouse: Lakehouse, prompts: list[Prompt], run_id: str, at: str) -> None:
+    ddl = ", ".join(f"{c.name} {c.type}" for c in TABLES["prompts"].columns if c.name not in ("run_id", "created_at"))
+    frame = with_run(lakehouse.spark.createDataFrame(prompts, ddl), run_id).withColumn(
+        "created_at", F.lit(at).cast("timestamp")
+    )
+    lakehouse.append("prompts", frame, run_id, 0)
+
+
+def compare(
+    lakehouse: Lakehouse, run_id: str, wave_seconds: float = 30, **rules: Any
+) -> dict[str, tuple[str, str | None]]:
+    """Run the job; prompt -> (what stands for it, why), of the whole table."""
+    recipe = small_recipe(lakehouse, deduplication=Deduplication(**rules), run=Run(wave_seconds=wave_seconds))
+    deduplicate_prompts.run(Context(lakehouse.spark, recipe, lakehouse, run_id))
+    rows = lakehouse.read("prompt_duplicates").collect()
+    found = {row["prompt_id"]: (row["kept_id"], row["reason"]) for row in rows}
+    assert len(found) == len(rows), "a prompt stands there twice"
+    assert all(found[kept][0] == kept for kept, _ in found.values()), "the map is flat"
+    assert all(abs(np.linalg.norm(row["embedding"]) - 1) < 1e-4 and len(row["embedding"]) == DIMENSIONS for row in rows)
+    assert all((row["similarity"] is None) == (row["reason"] is None) for row in rows)
+    return found
+
+
+RED = [atom("object", "fox", "fox"), atom("color", "fox", "red")]
+BLUE = [atom("object", "fox", "fox"), atom("color", "fox", "blue")]
+FOXES = [
+    prompt("a1", "a red fox in the snow", RED),
+    prompt("a2", "the red fox stands in the snow", RED[::-1]),
+    prompt("a3", "A red fox, in the snow!", None, category="none", style="none"),  # the same words, whatever its labels
+    prompt("a4", "a blue fox in the snow", BLUE),
+    prompt("a5", "a red fox in the deep snow"),  # no atoms: its words are compared
+    prompt("a6", "the red fox is standing in the snow", RED, style="outline"),
+    prompt("a7", "a red fox standing in the snow", RED, category="night"),
+    prompt("a8", "a bowl of fruit on a table"),
+]
+
+
+def test_rows_in_and_rows_out(lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]):
+    add(lakehouse, FOXES, "p1", "2026-01-01")
+    first = compare(lakehouse, "d1")
+    assert first == {
+        "a1": ("a1", None),
+        "a2": ("a1", "semantic"),
+        "a3": ("a1", "exact"),
+        "a4": ("a4", None),
+        "a5": ("a1", "semantic"),
+        "a6": ("a6", None),
+        "a7": ("a7", None),
+        "a8": ("a8", None),
+    }
+
+    version = lakehouse.version("prompt_duplicates")
+    capsys.readouterr()
+    compare(lakehouse, "d2")
+    assert "prompt_duplicates: nothing to do" in capsys.readouterr().out
+    assert lakehouse.version("prompt_duplicates") == version
+
+    # a later run compares the new ones with what is kept, and un-keeps nothing: 00 comes before a1 by its id only
+    add(
+        lakehouse,
+        [
+            prompt("00", "one red fox in the snow", RED),
+            prompt("01", "The red fox stands in the snow."),  # the words of a2, which is a duplicate itself
+            prompt("02", "a bowl of fruit on the table"),
+            prompt("03", "a train at a station"),
+        ],
+        "p2",
+        "2026-01-02",
+    )
+    assert compare(lakehouse, "d3") == first | {
+        "00": ("a1", "semantic"),
+        "01": ("a1", "exact"),
+        "02": ("a8", "semantic"),
+        "03": ("03", None),
+    }
+
+
+def test_without_the_guard_contrast_pairs_are_duplicates_too(lakehouse: Lakehouse):
+    """The paper's preset: what the guard is for."""
+    add(lakehouse, FOXES, "p1", "2026-01-01")
+    found = compare(lakehouse, "d1", guard=False)
+    assert found["a4"] == ("a1", "semantic")
+    assert found["a7"] == ("a1", "semantic")
+    assert found["a6"] == ("a6", None), "another style is another picture, guard or not"
+
+
+def test_the_answer_does_not_depend_on_where_waves_are_cut(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch):
+    """One prompt a task and wave, and prompts of one run written at different times: still the order of the ids."""
+    monkeypatch.setattr("jobs.waves._PROBE_ROWS_A_TASK", 1)
+    add(lakehouse, FOXES[4:], "p1", "2026-01-01 00:00:00")
+    add(lakehouse, FOXES[:4], "p1b", "2026-01-01 00:00:00")
+    whole = {"a1": "a1", "a2": "a1", "a3": "a1", "a4": "a4", "a5": "a1", "a6": "a6", "a7": "a7", "a8": "a8"}
+    assert {k: v for k, (v, _) in compare(lakehouse, "d1", wave_seconds=0.001).items()} == whole
+    assert lakehouse.version("prompt_duplicates") >= 3
+
+
+def test_embeddings_of_other_weights_are_not_compared(lakehouse: Lakehouse):
+    add(lakehouse, FOXES[:1], "p1", "2026-01-01")
+    other = lakehouse.spark.createDataFrame(
+        [("x", "x", [1.0] * DIMENSIONS, "all_minilm_l6_v2@000000000000")],
+        "prompt_id string, kept_id string, embedding array<float>, model string",
+    )
+    empty = {name: F.lit(None) for name in ("reason", "similarity", "seconds", "device")}
+    lakehouse.append("prompt_duplicates", with_run(other.withColumns(empty), "old"), "old", 0)
+    with pytest.raises(
+        JobError, match=f"holds embeddings of all_minilm_l6_v2@000000000000, this run adds those of {minilm().model}"
+    ):
+        compare(lakehouse, "d1")

@@ -1,0 +1,89 @@
+"""taxonomy and files given -> rows of prompts expected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from conf.recipe import PromptFile, Prompts
+from jobs import generate_prompts
+from jobs.launch import Context, JobError
+from schemas.delta import Lakehouse
+from tests.recipes import small_recipe
+from udfs.ids import prompt_id
+
+BROUGHT = "text,task,style\na lonely lighthouse on a cliff,none,none\na red circle on a table,colors,flat\n"
+
+
+def context(lakehouse: Lakehouse, written: int, *files: Path, run_id: str = "run1") -> Context:
+    brought = tuple(PromptFile(path=str(path), source="friends") for path in files)
+    recipe = small_recipe(lakehouse, prompts=Prompts(written=written, files=brought))
+    return Context(lakehouse.spark, recipe, lakehouse, run_id)
+
+
+def ids(lakehouse: Lakehouse) -> set[str]:
+    rows = [row["prompt_id"] for row in lakehouse.read("prompts").select("prompt_id").collect()]
+    assert len(rows) == len(set(rows)), "an id stands there twice"
+    return set(rows)
+
+
+def test_prompts_are_written_and_brought_once(lakehouse: Lakehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "p.csv").write_text(BROUGHT)
+    generate_prompts.run(context(lakehouse, 90, tmp_path / "p.csv"))
+    rows = lakehouse.read("prompts").collect()
+    written = [row for row in rows if row["source"] == "grammar"]
+    brought = {row["text"]: row for row in rows if row["source"] == "friends"}
+    assert (len(rows), len(written)) == (92, 90)
+    # 90 over weights of 67.5: flat counts 1.5 times outline in every task and place
+    flat = [row for row in written if row["style"] == "flat"]
+    assert abs(len(flat) - 54) <= 4
+    assert {row["task"] for row in written} == set(small_recipe(lakehouse).labels.slugs("task"))
+    assert all(row["atoms"] and row["template"] and row["writer"] == "grammar@1" for row in written)
+    circle = brought["a red circle on a table"]
+    assert (circle["task"], circle["category"], circle["style"], circle["template"], circle["atoms"]) == (
+        "colors", "none", "flat", None, None,
+    )  # fmt: skip
+    assert circle["prompt_id"] == prompt_id("a red circle on a table", "colors", "none", "flat")
+    assert circle["writer"] == str(tmp_path / "p.csv")
+
+    version, before = lakehouse.version("prompts"), ids(lakehouse)
+    capsys.readouterr()
+    generate_prompts.run(context(lakehouse, 90, tmp_path / "p.csv", run_id="run2"))
+    assert "prompts: nothing to do" in capsys.readouterr().out
+    assert lakehouse.version("prompts") == version
+
+    generate_prompts.run(context(lakehouse, 120, tmp_path / "p.csv", run_id="run3"))
+    assert before < ids(lakehouse)
+    assert len(ids(lakehouse)) == 122
+
+
+def test_an_exhausted_grammar_says_so_and_is_left_alone(lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]):
+    """Task none has 25 prompts a place and style; 1,800 would be 80 in each of the flat ones."""
+    generate_prompts.run(context(lakehouse, 1800))
+    said = capsys.readouterr().out
+    assert "the grammar has no more to say in" in said
+    assert "none / snow / flat 25 of 80" in said
+    count = len(ids(lakehouse))
+    assert count < 1800
+
+    generate_prompts.run(context(lakehouse, 1800, run_id="run2"))
+    said = capsys.readouterr().out
+    assert "prompts: nothing to do" in said
+    assert "none / snow / flat 25 of 80" in said
+    assert len(ids(lakehouse)) == count
+
+
+def test_a_prompt_in_two_files_belongs_to_the_first(lakehouse: Lakehouse, tmp_path: Path):
+    for name in ("b.csv", "a.csv"):
+        (tmp_path / name).write_text("text\na lonely lighthouse\n a lonely   lighthouse\n")
+    generate_prompts.run(context(lakehouse, 0, tmp_path / "b.csv", tmp_path / "a.csv"))
+    rows = lakehouse.read("prompts").collect()
+    assert [(row["text"], row["writer"]) for row in rows] == [("a lonely lighthouse", str(tmp_path / "b.csv"))]
+
+
+def test_a_bad_file_stops_the_job_before_anything_is_written(lakehouse: Lakehouse, tmp_path: Path):
+    (tmp_path / "p.csv").write_text("text,style\na,round\n")
+    with pytest.raises(JobError, match=r"p\.csv, row 2: style 'round' is not known. Allowed: flat, outline, none"):
+        generate_prompts.run(context(lakehouse, 5, tmp_path / "p.csv"))
+    assert ids(lakehouse) == set()
