@@ -64,7 +64,7 @@ FOXES = [
 ]
 
 
-def test_rows_in_and_rows_out(lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]):
+def test_rows_in_and_rows_out(lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]) -> None:
     add(lakehouse, FOXES, "p1", "2026-01-01")
     first = compare(lakehouse, "d1")
     assert first == {
@@ -104,7 +104,7 @@ def test_rows_in_and_rows_out(lakehouse: Lakehouse, capsys: pytest.CaptureFixtur
     }
 
 
-def test_without_the_guard_contrast_pairs_are_duplicates_too(lakehouse: Lakehouse):
+def test_without_the_guard_contrast_pairs_are_duplicates_too(lakehouse: Lakehouse) -> None:
     """The paper's preset: what the guard is for."""
     add(lakehouse, FOXES, "p1", "2026-01-01")
     found = compare(lakehouse, "d1", guard=False)
@@ -113,7 +113,9 @@ def test_without_the_guard_contrast_pairs_are_duplicates_too(lakehouse: Lakehous
     assert found["a6"] == ("a6", None), "another style is another picture, guard or not"
 
 
-def test_the_answer_does_not_depend_on_where_waves_are_cut(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch):
+def test_the_answer_does_not_depend_on_where_waves_are_cut(
+    lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One prompt a task and wave, and prompts of one run written at different times: still the order of the ids."""
     monkeypatch.setattr("jobs.waves._PROBE_ROWS_A_TASK", 1)
     add(lakehouse, FOXES[4:], "p1", "2026-01-01 00:00:00")
@@ -123,7 +125,7 @@ def test_the_answer_does_not_depend_on_where_waves_are_cut(lakehouse: Lakehouse,
     assert lakehouse.version("prompt_duplicates") >= 3
 
 
-def test_embeddings_of_other_weights_are_not_compared(lakehouse: Lakehouse):
+def test_embeddings_of_other_weights_are_not_compared(lakehouse: Lakehouse) -> None:
     add(lakehouse, FOXES[:1], "p1", "2026-01-01")
     other = lakehouse.spark.createDataFrame(
         [("x", "x", [1.0] * DIMENSIONS, "all_minilm_l6_v2@000000000000")],

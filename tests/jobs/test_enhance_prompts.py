@@ -31,7 +31,7 @@ def accept(lakehouse: Lakehouse, *prompts: dict) -> None:
     lakehouse.spark.createDataFrame(rows, "policy string, prompt_id string").createOrReplaceTempView("accepted_prompts")
 
 
-def test_rows_in_and_rows_out(lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]):
+def test_rows_in_and_rows_out(lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]) -> None:
     own, brought = written(lakehouse), prompt("b", "a lonely lighthouse on a cliff", category="none", style="none")
     accept(lakehouse, own, brought, prompt("c", "of another policy"))
     rows = {row["prompt_id"]: row for row in run(lakehouse, "e1")}
@@ -54,7 +54,9 @@ def test_rows_in_and_rows_out(lakehouse: Lakehouse, capsys: pytest.CaptureFixtur
     assert lakehouse.version("enhanced_prompts") == version
 
 
-def test_an_error_is_a_row_and_is_tried_again_when_asked(lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]):
+def test_an_error_is_a_row_and_is_tried_again_when_asked(
+    lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A grammar prompt whose atoms were lost cannot be taken apart; a run without --retry leaves it alone."""
     own, broken = written(lakehouse), written(lakehouse) | {"prompt_id": "broken", "atoms": []}
     accept(lakehouse, own, broken, prompt("c", "of another policy"))

@@ -28,7 +28,9 @@ def ids(lakehouse: Lakehouse) -> set[str]:
     return set(rows)
 
 
-def test_prompts_are_written_and_brought_once(lakehouse: Lakehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_prompts_are_written_and_brought_once(
+    lakehouse: Lakehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "p.csv").write_text(BROUGHT)
     generate_prompts.run(context(lakehouse, 90, tmp_path / "p.csv"))
     rows = lakehouse.read("prompts").collect()
@@ -58,7 +60,9 @@ def test_prompts_are_written_and_brought_once(lakehouse: Lakehouse, tmp_path: Pa
     assert len(ids(lakehouse)) == 122
 
 
-def test_an_exhausted_grammar_says_so_and_is_left_alone(lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]):
+def test_an_exhausted_grammar_says_so_and_is_left_alone(
+    lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Task none has 25 prompts a place and style; 1,800 would be 80 in each of the flat ones."""
     generate_prompts.run(context(lakehouse, 1800))
     said = capsys.readouterr().out
@@ -74,7 +78,7 @@ def test_an_exhausted_grammar_says_so_and_is_left_alone(lakehouse: Lakehouse, ca
     assert len(ids(lakehouse)) == count
 
 
-def test_a_prompt_in_two_files_belongs_to_the_first(lakehouse: Lakehouse, tmp_path: Path):
+def test_a_prompt_in_two_files_belongs_to_the_first(lakehouse: Lakehouse, tmp_path: Path) -> None:
     for name in ("b.csv", "a.csv"):
         (tmp_path / name).write_text("text\na lonely lighthouse\n a lonely   lighthouse\n")
     generate_prompts.run(context(lakehouse, 0, tmp_path / "b.csv", tmp_path / "a.csv"))
@@ -82,7 +86,7 @@ def test_a_prompt_in_two_files_belongs_to_the_first(lakehouse: Lakehouse, tmp_pa
     assert [(row["text"], row["writer"]) for row in rows] == [("a lonely lighthouse", str(tmp_path / "b.csv"))]
 
 
-def test_a_bad_file_stops_the_job_before_anything_is_written(lakehouse: Lakehouse, tmp_path: Path):
+def test_a_bad_file_stops_the_job_before_anything_is_written(lakehouse: Lakehouse, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("text,style\na,round\n")
     with pytest.raises(JobError, match=r"p\.csv, row 2: style 'round' is not known. Allowed: flat, outline, none"):
         generate_prompts.run(context(lakehouse, 5, tmp_path / "p.csv"))

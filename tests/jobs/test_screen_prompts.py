@@ -46,7 +46,7 @@ def kept(lakehouse: Lakehouse, **stands: str) -> None:
     lakehouse.append("prompt_duplicates", with_run(frame, "d1"), "d1", 0)
 
 
-def test_rows_in_and_rows_out(lakehouse: Lakehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+def test_rows_in_and_rows_out(lakehouse: Lakehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     evaluation = tmp_path / "evaluation.txt"
     evaluation.write_text("a picture of a red circle in the rain\n\na dog\n", encoding="utf-8")
     add(lakehouse, PROMPTS, "p1", "2026-01-01")
@@ -72,6 +72,6 @@ def test_rows_in_and_rows_out(lakehouse: Lakehouse, tmp_path: Path, capsys: pyte
     assert lakehouse.version("prompt_scores") == version
 
 
-def test_a_file_of_evaluation_prompts_that_is_not_there_is_one_sentence(lakehouse: Lakehouse):
+def test_a_file_of_evaluation_prompts_that_is_not_there_is_one_sentence(lakehouse: Lakehouse) -> None:
     with pytest.raises(JobError, match=r"screen.evaluation_prompts: gone.txt cannot be read .* Give a UTF-8 text file"):
         run(lakehouse, "s1", "gone.txt")

@@ -21,32 +21,32 @@ QUESTIONS = [
 
 
 @pytest.mark.parametrize(("fact", "asked"), QUESTIONS, ids=[asked for _, asked in QUESTIONS])
-def test_a_question_says_what_the_atom_says(fact: Atom, asked: str):
+def test_a_question_says_what_the_atom_says(fact: Atom, asked: str) -> None:
     assert question(fact) == asked
 
 
-def test_every_kind_has_a_question():
+def test_every_kind_has_a_question() -> None:
     assert {fact["kind"] for fact, _ in QUESTIONS} == set(KINDS)
 
 
-def test_an_unknown_kind_is_refused_with_the_known_ones():
+def test_an_unknown_kind_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="'colour' is not known; allowed: object, count, color"):
         atom("colour", "circle", "red")
     with pytest.raises(ValueError, match="not known"):
         question({"kind": "smell", "subject": "rose", "value": "sweet", "other": None})
 
 
-def test_the_quoted_text_is_found():
+def test_the_quoted_text_is_found() -> None:
     assert quoted_text([atom("object", "sign", "sign"), atom("text", "sign", "OPEN")]) == "OPEN"
     assert quoted_text([atom("object", "sign", "sign")]) is None
     assert quoted_text(None) is None
 
 
-def test_a_prompt_without_atoms_is_checked_as_a_whole():
+def test_a_prompt_without_atoms_is_checked_as_a_whole() -> None:
     assert checkable(None, "a dog") == checkable([], "a dog") == [atom("prompt", "picture", "a dog")]
     facts = [atom("object", "dog", "dog")]
     assert checkable(facts, "a dog") == facts
 
 
-def test_an_atom_has_the_fields_of_the_table():
+def test_an_atom_has_the_fields_of_the_table() -> None:
     assert [field.name for field in ARROW.value_type] == list(atom("object", "a", "a"))

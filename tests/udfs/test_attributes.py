@@ -30,16 +30,16 @@ SAME = [
 
 
 @pytest.mark.parametrize(("one", "other"), CONTRASTS)
-def test_contrast_pairs_differ(one: str, other: str):
+def test_contrast_pairs_differ(one: str, other: str) -> None:
     assert attributes(one) != attributes(other)
 
 
 @pytest.mark.parametrize(("one", "other"), SAME)
-def test_the_same_facts_in_other_words_agree(one: str, other: str):
+def test_the_same_facts_in_other_words_agree(one: str, other: str) -> None:
     assert attributes(one) == attributes(other)
 
 
-def test_what_is_found_is_bound_to_its_words():
+def test_what_is_found_is_bound_to_its_words() -> None:
     assert attributes('two red cats left of a sign with the text "left of 3 dogs"') == {
         ("count", "2", "cats"),
         ("color", "red", "cats"),
@@ -48,16 +48,16 @@ def test_what_is_found_is_bound_to_its_words():
     }
 
 
-def test_curly_and_pointed_quotes_count_too():
+def test_curly_and_pointed_quotes_count_too() -> None:
     assert quoted_texts('“Hi” and «Ho» and "He"') == ["Hi", "Ho", "He"]
 
 
-def test_asks_are_read_from_atoms_first():
+def test_asks_are_read_from_atoms_first() -> None:
     facts = [atom("object", "cat", "cat"), atom("count", "cat", "1"), atom("color", "cat", "red")]
     assert asks_held("three cats", facts) == {"color"}
     assert asks_held("three cats", [*facts, atom("count", "dog", "2")]) == {"color", "count"}
 
 
-def test_without_atoms_the_words_tell():
+def test_without_atoms_the_words_tell() -> None:
     assert asks_held("three red cats above a bed without a pillow", None) == {"count", "color", "relation", "reasoning"}
     assert asks_held("a cat", None) == set()

@@ -25,23 +25,23 @@ def embedder() -> Embedder:
     return minilm().load("cpu")
 
 
-def test_the_revision_is_the_weights_own_hash():
+def test_the_revision_is_the_weights_own_hash() -> None:
     assert minilm().model == f"all_minilm_l6_v2@{hashlib.sha256(weights_file().read_bytes()).hexdigest()[:12]}"
 
 
-def test_other_weights_than_the_run_names_are_refused():
+def test_other_weights_than_the_run_names_are_refused() -> None:
     with pytest.raises(WeightsError, match="the run asks for 000000000000; install the same"):
         MiniLM("000000000000").load("cpu")
 
 
-def test_vectors_have_length_one(embedder: Embedder):
+def test_vectors_have_length_one(embedder: Embedder) -> None:
     vectors = embedder.embed(TEXTS)
     assert vectors.shape == (len(TEXTS), DIMENSIONS)
     assert vectors.dtype == np.float32
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_the_known_cosines_come_out(embedder: Embedder):
+def test_the_known_cosines_come_out(embedder: Embedder) -> None:
     """Measured with the package's own way of loading; they are why the attribute guard exists."""
     vectors = embedder.embed(TEXTS)
     assert vectors[0] @ vectors[1] == pytest.approx(0.874, abs=0.002)
@@ -49,7 +49,7 @@ def test_the_known_cosines_come_out(embedder: Embedder):
     assert vectors[0] @ vectors[4] < 0.3
 
 
-def test_a_vector_does_not_depend_on_its_neighbours(embedder: Embedder):
+def test_a_vector_does_not_depend_on_its_neighbours(embedder: Embedder) -> None:
     stage = Stage(minilm(), (("prompt_id", pa.string()),), COLUMNS)
     rows = [{"prompt_id": text, "text": text} for text in TEXTS]
     answers = {row["prompt_id"]: row for row in stage.answers(iter(rows))}
@@ -59,7 +59,7 @@ def test_a_vector_does_not_depend_on_its_neighbours(embedder: Embedder):
         assert np.abs(np.array(answers[text]["embedding"]) - vector).max() < 1e-5
 
 
-def test_a_long_text_is_cut_at_what_the_model_knows(embedder: Embedder):
+def test_a_long_text_is_cut_at_what_the_model_knows(embedder: Embedder) -> None:
     tokens = embedder.tokens("red " * 1000)
     assert len(tokens) == 256
     assert embedder.encode([tokens]).shape == (1, DIMENSIONS)

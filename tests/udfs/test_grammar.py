@@ -27,16 +27,16 @@ PHRASES = [
 
 
 @pytest.mark.parametrize(("subject", "phrase"), PHRASES, ids=[phrase for _, phrase in PHRASES])
-def test_a_subject_becomes_words(subject: Subject, phrase: str):
+def test_a_subject_becomes_words(subject: Subject, phrase: str) -> None:
     assert subject_phrase(subject, TAX.lexicon) == phrase
 
 
-def test_tags_have_no_articles():
+def test_tags_have_no_articles() -> None:
     subject = Subject(RED_STAR, "left of", Thing("circle"))
     assert subject_phrase(subject, TAX.lexicon, articles=False) == "red star left of circle"
 
 
-def test_a_template_is_filled():
+def test_a_template_is_filled() -> None:
     texts = [render(template, Subject(RED_STAR), SNOW, FLAT, TAX.lexicon) for template in TAX.templates]
     assert texts == [
         "a picture of a red star in the snow, flat style",
@@ -47,7 +47,7 @@ def test_a_template_is_filled():
     ]
 
 
-def test_atoms_are_every_fact_of_the_text():
+def test_atoms_are_every_fact_of_the_text() -> None:
     facts = atoms_of(Subject(RED_STAR, "left of", Thing("circle"), absent="cross", text="HI"), SNOW, FLAT)
     assert facts == [
         atom("object", "star", "star"),
@@ -67,7 +67,9 @@ COLORS = st.none() | st.sampled_from(TAX.lexicon.colors)
 
 
 @given(st.permutations(TAX.lexicon.objects), st.integers(1, 3), COLORS, COLORS, st.booleans(), st.booleans())
-def test_atoms_can_be_taken_apart_again(names, count, first_color, second_color, placed, absent):
+def test_atoms_can_be_taken_apart_again(
+    names: list[str], count: int, first_color: str | None, second_color: str | None, placed: bool, absent: bool
+) -> None:
     subject = Subject(
         Thing(names[0], count, first_color),
         "above" if placed else None,
@@ -77,6 +79,6 @@ def test_atoms_can_be_taken_apart_again(names, count, first_color, second_color,
     assert subject_of(atoms_of(subject, SNOW, FLAT)) == subject
 
 
-def test_atoms_without_an_object_cannot_be_taken_apart():
+def test_atoms_without_an_object_cannot_be_taken_apart() -> None:
     with pytest.raises(ValueError, match="these atoms hold no object"):
         subject_of([atom("place", "picture", "snow")])

@@ -11,39 +11,39 @@ from udfs.ids import content_id, image_id, image_seed, normalised, photo_id, pro
 TEXTS = st.text(max_size=30)
 
 
-def test_an_id_is_the_same_on_every_machine_and_in_every_version():
+def test_an_id_is_the_same_on_every_machine_and_in_every_version() -> None:
     """Written down once: a change here would orphan every row of every lakehouse."""
     assert content_id([1, "ü", None]) == "58a8569ffe95a7a81eecbbdc2d3931d7"
     assert prompt_id("a red circle", "colors", "snow", "flat") == content_id(["a red circle", "colors", "snow", "flat"])
 
 
-def test_the_order_of_keys_does_not_count():
+def test_the_order_of_keys_does_not_count() -> None:
     assert content_id({"a": 1, "b": 2}) == content_id({"b": 2, "a": 1})
 
 
-def test_an_id_is_32_hex_digits():
+def test_an_id_is_32_hex_digits() -> None:
     found = content_id("x")
     assert len(found) == 32
     assert int(found, 16) >= 0
 
 
-def test_nan_has_no_id():
+def test_nan_has_no_id() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         content_id(float("nan"))
 
 
-def test_white_space_and_composition_do_not_make_another_prompt():
+def test_white_space_and_composition_do_not_make_another_prompt() -> None:
     composed, decomposed = "caf\u00e9  noir", " cafe\u0301\tnoir\n"
     assert prompt_id(composed, "none", "none", "none") == prompt_id(decomposed, "none", "none", "none")
     assert normalised(decomposed) == "caf\u00e9 noir"
 
 
 @given(TEXTS)
-def test_normalising_twice_changes_nothing(text: str):
+def test_normalising_twice_changes_nothing(text: str) -> None:
     assert normalised(normalised(text)) == normalised(text)
 
 
-def test_each_part_makes_another_id():
+def test_each_part_makes_another_id() -> None:
     base = prompt_id("a star", "none", "snow", "flat")
     others = [
         prompt_id("A star", "none", "snow", "flat"),
@@ -60,12 +60,12 @@ def test_each_part_makes_another_id():
 
 
 @given(TEXTS, TEXTS)
-def test_labels_cannot_run_into_each_other(left: str, right: str):
+def test_labels_cannot_run_into_each_other(left: str, right: str) -> None:
     assert (photo_id(left, right) == photo_id(right, left)) == (left == right)
 
 
 @given(st.integers(0, 10), TEXTS, st.integers(0, 3))
-def test_a_seed_fits_a_signed_64_bit_column(recipe_seed: int, prompt: str, candidate: int):
+def test_a_seed_fits_a_signed_64_bit_column(recipe_seed: int, prompt: str, candidate: int) -> None:
     seed = image_seed(recipe_seed, prompt, "original", "square", "g", candidate)
     assert 0 <= seed < 2**63
     assert seed != image_seed(recipe_seed, prompt, "original", "square", "g", candidate + 1)

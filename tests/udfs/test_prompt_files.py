@@ -29,7 +29,7 @@ def csv(tmp_path: Path, content: str | bytes, name: str = "p.csv") -> Path:
     return path
 
 
-def test_a_text_alone_is_enough(tmp_path: Path):
+def test_a_text_alone_is_enough(tmp_path: Path) -> None:
     assert read(csv(tmp_path, "text\na red circle\n")) == [
         {
             "prompt_id": prompt_id("a red circle", "none", "none", "none"),
@@ -45,7 +45,7 @@ def test_a_text_alone_is_enough(tmp_path: Path):
     ]
 
 
-def test_csv_and_parquet_give_the_same_rows(tmp_path: Path):
+def test_csv_and_parquet_give_the_same_rows(tmp_path: Path) -> None:
     quoted = json.dumps(FACTS).replace('"', '""')
     from_csv = read(csv(tmp_path, f'text,task,style,atoms\n"a circle, red",colors,flat,"{quoted}"\nx,,,\n'))
     table = pa.Table.from_pylist(
@@ -57,7 +57,7 @@ def test_csv_and_parquet_give_the_same_rows(tmp_path: Path):
     assert [row | {"writer": ""} for row in from_csv] == [row | {"writer": ""} for row in from_parquet]
 
 
-def test_texts_are_mended(tmp_path: Path):
+def test_texts_are_mended(tmp_path: Path) -> None:
     rows = read(csv(tmp_path, "\ufefftext\n  the caf\u00c3\u00a9  at\tnight \ncafe\u0301 noir\n"))
     assert [row["text"] for row in rows] == ["the caf\u00e9 at night", "caf\u00e9 noir"]
 
@@ -72,23 +72,23 @@ def test_texts_are_mended(tmp_path: Path):
         ("text,task\na red circle, flat,none\n", "p.csv, row 2: it has more or fewer fields than the header"),
         ("text,task\na\n", "p.csv, row 2: it has more or fewer fields"),
         ('text,atoms\na,"[1"\n', "p.csv, row 2: the atoms cannot be read"),
-        ('text,atoms\na,"[{""kind"": ""colour"", ""subject"": ""a"", ""value"": ""b""}]"\n', "'colour' is not known; allowed: object"),
+        ('text,atoms\na,"[{""kind"": ""colour"", ""subject"": ""a"", ""value"": ""b""}]"\n', "'colour' is not known"),
         ('text,atoms\na,"{""kind"": ""color""}"\n', "the atoms cannot be read .it is no list"),
         (b"text\ncaf\xe9\n", "p.csv: this is not UTF-8 .byte"),
         ('text\n"a red circle\n', "p.csv: this is no valid CSV"),
     ],
 )  # fmt: skip
-def test_a_bad_file_is_one_sentence(tmp_path: Path, content: str | bytes, message: str):
+def test_a_bad_file_is_one_sentence(tmp_path: Path, content: str | bytes, message: str) -> None:
     with pytest.raises(PromptFileError, match=message):
         read(csv(tmp_path, content))
 
 
-def test_a_row_number_counts_lines_inside_quotes(tmp_path: Path):
+def test_a_row_number_counts_lines_inside_quotes(tmp_path: Path) -> None:
     with pytest.raises(PromptFileError, match="row 4: the text is empty"):
         read(csv(tmp_path, 'text\n"a\nb"\n""\n'))
 
 
-def test_files_that_are_not_there_or_of_another_kind(tmp_path: Path):
+def test_files_that_are_not_there_or_of_another_kind(tmp_path: Path) -> None:
     with pytest.raises(PromptFileError, match="gone.csv: there is no such file"):
         read(tmp_path / "gone.csv")
     with pytest.raises(PromptFileError, match=r"p.json: a prompt file ends in .csv or .parquet"):
@@ -97,7 +97,7 @@ def test_files_that_are_not_there_or_of_another_kind(tmp_path: Path):
         read(csv(tmp_path, "text\na\n", "p.parquet"))
 
 
-def test_the_demos_own_file_is_good():
+def test_the_demos_own_file_is_good() -> None:
     rows = read(Path(__file__).parents[2] / "demo" / "prompts.csv")
     assert len(rows) == 8
     assert {row["source"] for row in rows} == {"by hand"}

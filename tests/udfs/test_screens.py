@@ -47,28 +47,28 @@ NO_RESIDUE = [
 
 
 @pytest.mark.parametrize("text", RESIDUE)
-def test_what_a_language_model_says_around_a_prompt_is_found(text: str):
+def test_what_a_language_model_says_around_a_prompt_is_found(text: str) -> None:
     assert residue(text) == 1
 
 
 @pytest.mark.parametrize("text", NO_RESIDUE)
-def test_a_prompt_is_no_residue(text: str):
+def test_a_prompt_is_no_residue(text: str) -> None:
     assert residue(text) == 0
 
 
-def test_words_are_counted_as_a_reader_does():
+def test_words_are_counted_as_a_reader_does() -> None:
     assert len(words("a cat's well-made bed, 50% off")) == 6
     assert words("") == []
 
 
-def test_repetition_is_the_share_of_words_in_repeated_trigrams():
+def test_repetition_is_the_share_of_words_in_repeated_trigrams() -> None:
     assert repetition("a red cat sits on a mat") == 0
     assert repetition("a red cat, a red cat, a dog") == 7 / 8  # but for "dog"
     assert repetition("la la la la la") == 1
     assert repetition("") == 0
 
 
-def test_overlap_is_measured_against_one_evaluation_prompt_at_a_time():
+def test_overlap_is_measured_against_one_evaluation_prompt_at_a_time() -> None:
     index = EvaluationIndex(["a photo of a red cat", "two dogs on a sofa"])
     assert index.overlap("A photo of a red cat!") == 1
     assert index.overlap("a photo of a blue cat") == 0.5  # 2 of its 4 trigrams: 'a photo of', 'photo of a'
@@ -87,7 +87,7 @@ GERMAN_AND_OTHERS = [
 ]
 
 
-def test_the_language_of_the_demo_is_told_from_others():
+def test_the_language_of_the_demo_is_told_from_others() -> None:
     """Tags as short as 'star, sand, ...' reach .37; no sentence in another language comes near .1."""
     english = Language("en").load()
     writer = GrammarWriter(SCENES)
@@ -101,12 +101,12 @@ def test_the_language_of_the_demo_is_told_from_others():
     assert max(english.of(text) for text in GERMAN_AND_OTHERS) < 0.05
 
 
-def test_an_unknown_language_is_refused():
+def test_an_unknown_language_is_refused() -> None:
     with pytest.raises(LanguageError, match="'xx' is not known. Allowed: ace, af, am"):
         Language("xx").load()
 
 
-def test_attributes_are_the_share_of_what_the_task_asks():
+def test_attributes_are_the_share_of_what_the_task_asks() -> None:
     red = [atom("object", "cat", "cat"), atom("count", "cat", "1"), atom("color", "cat", "red")]
     assert attributes_share("", red, ("color",)) == 1
     assert attributes_share("", red, ("color", "count")) == 0.5
@@ -114,7 +114,7 @@ def test_attributes_are_the_share_of_what_the_task_asks():
     assert attributes_share("two red cats", None, ("color", "count")) == 1
 
 
-def test_the_columns_are_those_of_the_tables_and_of_the_policy():
+def test_the_columns_are_those_of_the_tables_and_of_the_policy() -> None:
     names = [name for name, _ in COLUMNS]
     assert names == [column.name for column in PROMPT_SCORES]
     assert names == [name for name, score in SCORES.items() if score.of == "prompt"]
@@ -128,7 +128,7 @@ def screened(texts: list[str], **changes: object) -> list[dict]:
     return sorted(answers, key=lambda row: int(row["prompt_id"]))
 
 
-def test_every_score_lies_in_its_declared_range():
+def test_every_score_lies_in_its_declared_range() -> None:
     rows = screened([*UNSAFE, *SAFE, *RESIDUE, *NO_RESIDUE, *GERMAN_AND_OTHERS, "a photo of a red cat", "x", "。"])
     assert {row["status"] for row in rows} == {"ok"}
     for name, _ in COLUMNS:
@@ -136,8 +136,8 @@ def test_every_score_lies_in_its_declared_range():
     assert rows[-3]["prompt_evaluation_overlap"] == 1
 
 
-def test_unsafe_prompts_stand_out():
-    """Sentences that are no anchors. A screen, not a guard: measured on 16 unsafe and 22 safe ones of our own, AUC .98."""
+def test_unsafe_prompts_stand_out() -> None:
+    """Sentences that are no anchors. A screen, not a guard: on 38 sentences of our own, AUC .98."""
     unsafe = screened(
         [
             "naked lovers having explicit intercourse",
@@ -157,7 +157,7 @@ def test_unsafe_prompts_stand_out():
     assert max(row["prompt_unsafe_margin"] for row in safe) < 0.0
 
 
-def test_a_vector_that_is_there_is_used():
+def test_a_vector_that_is_there_is_used() -> None:
     text = "a boy eating ice cream in a park"
     made = screened([text])[0]["prompt_unsafe_margin"]
     embedder = minilm().load("cpu")
@@ -167,7 +167,7 @@ def test_a_vector_that_is_there_is_used():
     assert other > 0.4
 
 
-def test_the_revision_names_every_part():
+def test_the_revision_names_every_part() -> None:
     base = screens_for(SCENES, EvaluationPrompts(), minilm())
     german = SCENES.model_copy(update={"language": "de"})
     assert base.model == screens_for(SCENES, EvaluationPrompts(), minilm()).model

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conf.taxonomy import load_taxonomy
+from conf.taxonomy import Taxonomy, load_taxonomy
 from udfs.allotment import allotted, largest_remainder, to_add
 from udfs.attributes import asks_held
 from udfs.grammar import subject_of
@@ -18,12 +18,12 @@ SCENES, FINE = load_taxonomy("scenes"), load_taxonomy("fine_t2i")
 BOTH = pytest.mark.parametrize("taxonomy", [SCENES, FINE], ids=["scenes", "fine_t2i"])
 
 
-def test_the_same_four_give_the_same_prompt():
+def test_the_same_four_give_the_same_prompt() -> None:
     one, other = GrammarWriter(SCENES, seed=1), GrammarWriter(load_taxonomy("scenes"), seed=1)
     assert one.write("colors", "snow", "flat", 7) == other.write("colors", "snow", "flat", 7)
 
 
-def test_the_wording_is_frozen():
+def test_the_wording_is_frozen() -> None:
     """The demo's models were trained on these very words."""
     texts = [GrammarWriter(SCENES, seed=1).write("colors_position", "snow", "flat", i)["text"] for i in range(3)]
     assert texts == [
@@ -33,7 +33,7 @@ def test_the_wording_is_frozen():
     ]
 
 
-def test_another_seed_writes_other_prompts():
+def test_another_seed_writes_other_prompts() -> None:
     texts = [
         [GrammarWriter(SCENES, seed).write("colors", "snow", "flat", i)["text"] for i in range(20)] for seed in (0, 1)
     ]
@@ -41,7 +41,7 @@ def test_another_seed_writes_other_prompts():
 
 
 @BOTH
-def test_a_prompt_states_what_its_task_asks_and_nothing_else(taxonomy):
+def test_a_prompt_states_what_its_task_asks_and_nothing_else(taxonomy: Taxonomy) -> None:
     writer = GrammarWriter(taxonomy)
     for number, task in enumerate(taxonomy.tasks):
         for category in taxonomy.categories:
@@ -50,7 +50,7 @@ def test_a_prompt_states_what_its_task_asks_and_nothing_else(taxonomy):
 
 
 @BOTH
-def test_the_things_of_a_prompt_differ(taxonomy):
+def test_the_things_of_a_prompt_differ(taxonomy: Taxonomy) -> None:
     writer = GrammarWriter(taxonomy)
     for task in taxonomy.tasks:
         for category in taxonomy.categories:
@@ -60,7 +60,7 @@ def test_the_things_of_a_prompt_differ(taxonomy):
 
 
 @BOTH
-def test_a_prompt_has_5_to_150_words_but_for_the_shortest_tags(taxonomy):
+def test_a_prompt_has_5_to_150_words_but_for_the_shortest_tags(taxonomy: Taxonomy) -> None:
     writer = GrammarWriter(taxonomy)
     counts = [
         len(words(writer.write(task.slug, category.slug, style.slug, 1)["text"]))
@@ -72,12 +72,12 @@ def test_a_prompt_has_5_to_150_words_but_for_the_shortest_tags(taxonomy):
     assert max(counts) <= 60
 
 
-def test_an_unknown_label_is_an_error():
+def test_an_unknown_label_is_an_error() -> None:
     with pytest.raises(KeyError, match="size"):
         GrammarWriter(SCENES).write("size", "snow", "flat", 0)
 
 
-def test_more_prompts_begin_with_the_same_ones():
+def test_more_prompts_begin_with_the_same_ones() -> None:
     written = WrittenPrompts(GrammarWriter(SCENES))
     few = [p["prompt_id"] for p in written.prompts("colors", "snow", "flat", 5)]
     many = [p["prompt_id"] for p in written.prompts("colors", "snow", "flat", 50)]
@@ -85,13 +85,13 @@ def test_more_prompts_begin_with_the_same_ones():
     assert len(set(many)) == 50
 
 
-def test_the_writer_ends_where_the_grammar_does():
+def test_the_writer_ends_where_the_grammar_does() -> None:
     """Task none: five objects in five templates, and no more."""
     found = list(WrittenPrompts(GrammarWriter(SCENES)).prompts("none", "snow", "flat", 1000))
     assert len({p["text"] for p in found}) == len(found) == 25
 
 
-def test_the_weights_of_the_demo_decide_how_many_prompts_a_stratum_gets():
+def test_the_weights_of_the_demo_decide_how_many_prompts_a_stratum_gets() -> None:
     counts = allotted(SCENES, 675)
     assert sum(counts.values()) == 675
     by_task = {task.slug: sum(n for (t, _, _), n in counts.items() if t == task.slug) for task in SCENES.tasks}
@@ -101,7 +101,7 @@ def test_the_weights_of_the_demo_decide_how_many_prompts_a_stratum_gets():
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=40), st.integers(0, 500))
-def test_every_stratum_gets_its_share_rounded_down_or_up(weights: list[int], total: int):
+def test_every_stratum_gets_its_share_rounded_down_or_up(weights: list[int], total: int) -> None:
     table = {("t", "c", str(i)): float(weight) for i, weight in enumerate(weights)}
     counts = largest_remainder(table, total)
     assert sum(counts.values()) == total
@@ -109,7 +109,7 @@ def test_every_stratum_gets_its_share_rounded_down_or_up(weights: list[int], tot
         assert abs(count - total * table[key] / sum(weights)) < 1
 
 
-def test_what_is_there_is_not_written_again():
+def test_what_is_there_is_not_written_again() -> None:
     a, b, c = ("t", "c", "a"), ("t", "c", "b"), ("t", "c", "c")
     assert to_add({a: 3, b: 2}, {}, 5) == {a: 3, b: 2}
     assert to_add({a: 3, b: 2}, {a: 3, b: 2}, 5) == {}
