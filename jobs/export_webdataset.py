@@ -67,16 +67,13 @@ def run(context: Context) -> None:
     with table_lock(context, "releases"):
         names = display_names(context.recipe)
         versions = source_versions(context)
-        samples = kept_samples(context, names).persist(StorageLevel.DISK_ONLY)
         try:
-            _export(context, samples, names, versions)
+            _export(context, kept_samples(context, names), names, versions)
         except PythonException as error:
             said = _SAID.search(str(error))
             if said is None:
                 raise
             raise JobError(f"export_webdataset: {said[1]} Whole shards stay; run this again to go on.") from None
-        finally:
-            samples.unpersist()
 
 
 def source_versions(context: Context) -> dict[str, int]:
@@ -102,10 +99,12 @@ def display_names(recipe: Recipe) -> Names:
 
 
 def kept_samples(context: Context, names: Names) -> DataFrame:
-    """The policy's training set with the seed of each rendered picture; no bytes."""
+    """The policy's training set with the seed of each rendered picture; no bytes. Read once: the decisions cost more
+    than all that follows, and a plan that holds them is slow to plan again."""
     kept = context.spark.table("training_set").where(F.col("policy") == context.recipe.gates.name)
     seeds = context.lakehouse.read("images").where("status = 'ok'").select("image_id", "seed")
-    return kept.select(*dict.fromkeys([*_SAMPLE, *names.scores])).join(seeds, "image_id", "left")
+    samples = kept.select(*dict.fromkeys([*_SAMPLE, *names.scores])).join(seeds, "image_id", "left")
+    return samples.localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
 
 
 def _export(context: Context, samples: DataFrame, names: Names, versions: dict[str, int]) -> None:

@@ -1,85 +1,116 @@
 """What a run came to: the funnel, the keep rates, where the shards are, and a contact sheet of kept beside rejected
 pictures.
 
-It writes no table. The sheet lies beside the releases, not in one: it shows the lakehouse as it is now.
+It writes no table. The sheet lies beside the releases, not in one: it shows the lakehouse as it is now. The questions
+are plain SQL in the views' subset; where the tables lie on this machine DuckDB answers them, in a second.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
-
 from jobs.contact_sheet import Cell, save_side_by_side
 from jobs.launch import Context, main
-from schemas.tables import STRATUM
+from jobs.sql import open_lakehouse, translate
+
+Row = dict[str, Any]
+Ask = Callable[[str], list[Row]]
 
 _COLUMNS, _ROWS = 4, 6
-_PICTURES = _COLUMNS * _ROWS
 _REASONS = 3  # under a rejected picture
+
+_FUNNEL = "select * from funnel where policy = '{policy}' order by ordinal"
+_RATES = """
+select kind, sum(candidates) as candidates, sum(kept) as kept from keep_rates where policy = '{policy}'
+group by kind order by kind
+"""
+_KEPT = """
+select image_id, kind, task, category, style, caption as text, subset as class, cast(null as array<string>) as reasons
+from training_set where policy = '{policy}'
+"""
+_REJECTED = """
+select image_id, kind, task, category, style, text,
+    regexp_extract(reject_reasons[0], '^(duplicate|[^:]+)', 1) as class, reject_reasons as reasons
+from rejected_images where policy = '{policy}'
+"""
+# One of each class in turn, the largest classes first; ids are hashes, so their order favors nothing.
+_CHOSEN = """
+select * from (
+    select
+        *,
+        row_number() over (partition by class order by image_id) as place,
+        count(*) over (partition by class) as size
+    from ({rows}) as rows
+) as ranked
+where place <= {n} order by place, size desc, class limit {n}
+"""
+_PICTURES = "select image_id, image from {table} where status = 'ok' and {strata} and image_id in ({ids})"
 
 
 def report(context: Context) -> None:
     """Print the report and draw the sheet."""
-    policy = context.recipe.gates.name
-    for line in funnel_lines(_of_policy(context, "funnel", policy).orderBy("ordinal").collect()):
-        context.say(line)
-    for line in rate_lines(_of_policy(context, "keep_rates", policy)):
-        context.say(line)
-    sheet = contact_sheet(context, policy)
-    for line in release_lines(context):
-        context.say(line)
+    policy, ask = context.recipe.gates.name, asker(context)
+    lines = funnel_lines(ask(_FUNNEL.format(policy=policy)))
+    lines += ["", *rate_lines(ask(_RATES.format(policy=policy))), *release_lines(context, ask)]
+    sheet = contact_sheet(context, ask, policy)
     if sheet is not None:
-        context.say(f"pictures:  {sheet}  (kept beside rejected, with the reasons)")
-    context.say(f"questions: {sql_command(context.recipe.path)}")
+        lines.append(f"pictures:  {sheet}  (kept beside rejected, with the reasons)")
+    for line in [*lines, f"questions: {sql_command(context.recipe.path)}"]:
+        context.say(line)
 
 
-def funnel_lines(rows: Sequence[Any]) -> list[str]:
-    """The rows of the view funnel in order, as an aligned table, a blank line between kinds."""
-    head = ("kind", "step", "in", "fail", "fail only here", "out", "share")
-    table = [head]
+def asker(context: Context) -> Ask:
+    """A function from SQL to rows: DuckDB's where the tables lie in a folder of this machine, else Spark's."""
+    folder = context.recipe.lakehouse.removeprefix("file:")
+    if context.lakehouse.catalog_schema is not None or not Path(folder).is_dir():
+        return lambda question: [row.asDict() for row in context.spark.sql(question).collect()]
+    connection = open_lakehouse(folder)
+
+    def ask(question: str) -> list[Row]:
+        answer = connection.execute(translate(question))
+        names = [column[0] for column in answer.description or []]
+        return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+    return ask
+
+
+def funnel_lines(rows: Sequence[Row]) -> list[str]:
+    """The rows of the view funnel in order, as an aligned table, a blank line before every kind."""
+    table: list[tuple[str, ...]] = [("kind", "step", "in", "fail", "fail only here", "out", "share")]
     for row in rows:
         share = "" if row["share"] is None else f"{row['share']:.1%}"
         counts = [f"{row[name]:,}" for name in ("rows_in", "fail", "fail_only", "rows_out")]
         table.append((row["kind"], row["gate"] or row["step"], *counts, share))
-    lines = aligned(table, left=2)
-    kinds = [None, *(row["kind"] for row in rows)]
+    head, *lines = aligned(table, left=2)
+    out, kind = [head], None
+    for line, row in zip(lines, rows, strict=True):
+        out += [line] if row["kind"] == kind else ["", line]
+        kind = row["kind"]
+    return out
+
+
+def rate_lines(rates: Sequence[Row]) -> list[str]:
+    """'kept:      120 of 800 generated pictures (15.0%)', a line a kind."""
+    nouns = {"generated": "generated pictures", "photograph": "photographs"}
     return [
-        text
-        for line, kind, before in zip(lines, kinds, [None, *kinds], strict=False)
-        for text in ([""] * (kind != before) + [line])
+        f"kept:      {row['kept']:,} of {row['candidates']:,} {nouns[row['kind']]}"
+        f" ({row['kept'] / row['candidates']:.1%})"
+        for row in rates
     ]
 
 
-def rate_lines(rates: DataFrame) -> list[str]:
-    """'kept: 120 of 800 generated pictures (15.0%)', a line a kind."""
-    totals = (
-        rates.groupBy("kind")
-        .agg(F.sum("candidates").alias("candidates"), F.sum("kept").alias("kept"))
-        .orderBy("kind")
-        .collect()
-    )
-    return [
-        "",
-        *(
-            f"kept:      {row['kept']:,} of {row['candidates']:,} {row['kind']} pictures"
-            f" ({row['kept'] / row['candidates']:.1%})"
-            for row in totals
-        ),
+def release_lines(context: Context, ask: Ask) -> list[str]:
+    """Where the last release of this recipe is; a hint where there is none."""
+    own = [
+        row
+        for row in ask("select release, folder, samples, created_at from releases order by created_at desc")
+        if row["release"].rpartition("-")[0] == context.recipe.release.name
     ]
-
-
-def release_lines(context: Context) -> list[str]:
-    """Where the last release is; a hint where there is none."""
-    releases = context.lakehouse.read("releases").where(F.col("release").startswith(context.recipe.release.name + "-"))
-    row = releases.orderBy(F.desc("created_at")).first()
-    if row is None:
+    if not own:
         return ["shards:    none yet; export_webdataset writes them"]
-    shards = sum(row["shards"].values())
-    return [f"shards:    {row['folder']}  ({row['samples']:,} samples, shards: {shards:,}, release {row['release']})"]
+    return [f"shards:    {own[0]['folder']}  ({own[0]['samples']:,} samples)"]
 
 
 def sql_command(recipe: Path) -> str:
@@ -88,88 +119,58 @@ def sql_command(recipe: Path) -> str:
     return f'make sql{config}, or make sql{config} QUERY="select * from funnel order by ordinal"'
 
 
-def contact_sheet(context: Context, policy: str) -> Path | None:
-    """Kept pictures on the left, rejected ones on the right: the same ones each time, from every subset and for every
-    reason in turn."""
-    kept = _of_policy(context, "training_set", policy).select(
-        "image_id",
-        "kind",
-        *STRATUM,
-        F.col("caption").alias("text"),
-        F.col("subset").alias("group"),
-        F.array().cast("array<string>").alias("reasons"),
-    )
-    reason = F.regexp_extract(F.col("reject_reasons")[0], "^(duplicate|[^:]+)", 1)
-    rejected = _of_policy(context, "rejected_images", policy).select(
-        "image_id", "kind", *STRATUM, "text", reason.alias("group"), F.col("reject_reasons").alias("reasons")
-    )
-    left, right = chosen(kept, _PICTURES), chosen(rejected, _PICTURES)
+def contact_sheet(context: Context, ask: Ask, policy: str) -> Path | None:
+    """Kept pictures on the left, rejected ones on the right: the same ones each time, of every subset and for every
+    reason in turn. None where there is no picture yet."""
+    n = _COLUMNS * _ROWS
+    left, right = (ask(_CHOSEN.format(rows=rows.format(policy=policy), n=n)) for rows in (_KEPT, _REJECTED))
     if not left and not right:
         return None
-    pictures = _bytes(context, left + right)
+    pictures = pictures_of(ask, [*left, *right])
     path = Path(context.recipe.release.folder) / "contact_sheet.png"
-    save_side_by_side(
-        path,
-        (f"kept by policy {policy}", _cells(left, pictures)),
-        ("rejected, and why", _cells(right, pictures)),
-        _COLUMNS,
-    )
+    titles = (f"kept by the policy {policy}", "rejected, and why")
+    save_side_by_side(path, (titles[0], cells(left, pictures)), (titles[1], cells(right, pictures)), _COLUMNS)
     return path
 
 
-def chosen(rows: DataFrame, n: int) -> list[Any]:
-    """At most n rows: one of each group in turn, the largest groups first, within a group in the order of the ids'
-    hashes."""
-    in_group = Window.partitionBy("group")
-    ranked = rows.withColumn("place", F.row_number().over(in_group.orderBy(F.sha2("image_id", 256)))).withColumn(
-        "size", F.count("*").over(in_group)
-    )
-    few = ranked.where(F.col("place") <= n).orderBy("place", F.desc("size"), "group").limit(n)
-    return few.collect()
-
-
-def _cells(rows: list[Any], pictures: dict[str, bytes]) -> list[Cell]:
-    cells = []
-    for row in rows:
-        if row["image_id"] in pictures:
-            more = len(row["reasons"]) - _REASONS
-            reasons = [*row["reasons"][:_REASONS], *([f"and {more} more"] if more > 0 else [])]
-            cells.append((pictures[row["image_id"]], [*reasons, row["text"]] if reasons else [row["text"]]))
-    return cells
-
-
-def _bytes(context: Context, rows: list[Any]) -> dict[str, bytes]:
+def pictures_of(ask: Ask, rows: Sequence[Row]) -> dict[str, bytes]:
     """image_id -> JPEG of a few dozen pictures; only their strata's partitions are read."""
     found: dict[str, bytes] = {}
     for kind, table in (("generated", "images"), ("photograph", "photos")):
         wanted = [row for row in rows if row["kind"] == kind]
-        if not wanted:
-            continue
-        stored = context.lakehouse.read(table).where("status = 'ok'")
-        for label in STRATUM:
-            stored = stored.where(F.col(label).isin(sorted({row[label] for row in wanted})))
-        ids = [row["image_id"] for row in wanted]
-        found |= {
-            row["image_id"]: bytes(row["image"])
-            for row in stored.where(F.col("image_id").isin(ids)).select("image_id", "image").collect()
-        }
+        if wanted:
+            values = {
+                name: _quoted({row[name] for row in wanted}) for name in ("task", "category", "style", "image_id")
+            }
+            strata = " and ".join(f"{name} in ({values[name]})" for name in ("task", "category", "style"))
+            answer = ask(_PICTURES.format(table=table, strata=strata, ids=values["image_id"]))
+            found |= {row["image_id"]: bytes(row["image"]) for row in answer}
     return found
+
+
+def cells(rows: Sequence[Row], pictures: dict[str, bytes]) -> list[Cell]:
+    """A picture with its reasons, if it has any, above its text."""
+    out = []
+    for row in rows:
+        reasons = row["reasons"] or []
+        more = [f"and {len(reasons) - _REASONS} more"] if len(reasons) > _REASONS else []
+        out.append((pictures[row["image_id"]], [*reasons[:_REASONS], *more, row["text"]]))
+    return out
 
 
 def aligned(table: Sequence[Sequence[str]], left: int) -> list[str]:
     """Lines with columns of one width: the first `left` ones start at their left edge, the others (numbers) end at
     their right."""
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    return [
-        "  ".join(
-            c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in table
-    ]
+    lines = []
+    for row in table:
+        padded = [c.ljust(w) if i < left else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
+        lines.append("  ".join(padded).rstrip())
+    return lines
 
 
-def _of_policy(context: Context, view: str, policy: str) -> DataFrame:
-    return context.spark.table(view).where(F.col("policy") == policy)
+def _quoted(values: set[str]) -> str:
+    return ", ".join("'" + value.replace("'", "''") + "'" for value in sorted(values))
 
 
 if __name__ == "__main__":

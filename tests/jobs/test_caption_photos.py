@@ -27,7 +27,8 @@ def put(lakehouse: Lakehouse, run: str, photos: list[tuple[Any, ...]]) -> None:
         {
             "image_id": image_id, "source": "s", "source_id": image_id, "licence": "CC0-1.0", "source_caption": short,
             "source_long_caption": long, "image": b"x" if status == "ok" else None,
-            "sha256": "h" if status == "ok" else None, "task": "none", "category": "none", "style": "none", "status": status,
+            "sha256": "h" if status == "ok" else None, "task": "none", "category": "none", "style": "none",
+            "status": status,
         }
         for image_id, short, long, status in photos
     ]  # fmt: skip

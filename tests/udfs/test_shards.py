@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from udfs.atomic_files import FileWriteError, atomic_file
+from udfs.atomic_files import FileWriteError, write_file
 from udfs.codec import encode_generated, sha256
 from udfs.samples import KeptDigest, Names, SampleError, aspect_ratio, fields, texts
 from udfs.shards import FILES, ShardWriter, paired, shard_of
@@ -54,7 +54,8 @@ def sample(key: str = "ab12", shard: int = 0, **changes: Any) -> tuple[dict[str,
         "task": "colors_counting", "category": "snow", "style": "flat", "width": 80, "height": 48,
         "sha256": sha256(image), "licence": "Apache-2.0", "model": "scenes@1", "writer": "grammar@1",
         "enhancer": "grammar@1", "captioner": None, "source": "grammar", "source_url": None, "author": None,
-        "seed": 7, "aesthetic_predictor_v_2_5_score": None, "clip_scenes_similarity": 0.25, "judge": None, "image": None,
+        "seed": 7, "aesthetic_predictor_v_2_5_score": None, "clip_scenes_similarity": 0.25, "judge": None,
+        "image": None,
     }  # fmt: skip
     return row | changes, image
 
@@ -273,13 +274,12 @@ except FileWriteError as error:
 
 
 def test_a_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
-    with pytest.raises(TypeError), atomic_file(tmp_path / "a") as out:
-        for part in (b"half", None):
-            out.write(part)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        write_file(tmp_path / "a", cast(bytes, "no bytes"))
     assert [*tmp_path.iterdir()] == []
     (tmp_path / "b").write_bytes(b"old")
-    with pytest.raises(FileWriteError, match="cannot be written"), atomic_file(tmp_path / "b" / "c"):
-        pass
+    with pytest.raises(FileWriteError, match="cannot be written"):
+        write_file(tmp_path / "b" / "c", b"new")
     assert (tmp_path / "b").read_bytes() == b"old"
 
 
