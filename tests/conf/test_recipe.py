@@ -49,7 +49,7 @@ def test_every_recipe_that_ships_can_be_loaded(name: str) -> None:
 def test_fine_t2i_uses_no_generator_whose_output_may_not_train_and_pins_every_model() -> None:
     recipe = load_recipe(CONF / "fine_t2i.yaml")
     assert all(generator.output_may_train for generator in recipe.generation.generators)
-    revisions = [model.revision for model in (*recipe.generation.generators, recipe.judge)]
+    revisions = [generator.revision for generator in recipe.generation.generators] + [recipe.judge.revision]
     revisions += [scorer.revision for scorer in recipe.scorers if scorer.model]
     assert not {None, "main"} & set(revisions)
 

@@ -134,6 +134,6 @@ def test_embeddings_of_other_weights_are_not_compared(lakehouse: Lakehouse) -> N
     empty = {name: F.lit(None) for name in ("reason", "similarity", "seconds", "device")}
     lakehouse.append("prompt_duplicates", with_run(other.withColumns(empty), "old"), "old", 0)
     with pytest.raises(
-        JobError, match=f"holds embeddings of all_minilm_l6_v2@000000000000, this run adds those of {minilm().model}"
+        JobError, match=f"holds embeddings of all_minilm_l6_v2@000000000000, this run adds some of {minilm().model}"
     ):
         compare(lakehouse, "d1")
