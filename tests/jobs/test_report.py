@@ -71,8 +71,8 @@ def asked(tables: dict[str, str]) -> report.Ask:
 def test_every_reason_is_seen_in_turn_the_most_frequent_first() -> None:
     reasons = ["judge: 0.2 < 0.3"] * 4 + ["duplicate of x1", "duplicate of x2", "blur: missing"]
     rows = " union all ".join(
-        f"select 'id{n}' as image_id, 'generated' as kind, 't' as task, 'c' as category, 's' as style, 'a star' as text,"
-        f" ['{reason}', 'and another'] as reject_reasons, 'p' as policy"
+        f"select 'id{n}' as image_id, 'generated' as kind, 't' as task, 'c' as category, 's' as style,"
+        f" 'a star' as text, ['{reason}', 'and another'] as reject_reasons, 'p' as policy"
         for n, reason in enumerate(reasons)
     )
     ask = asked({"rejected_images": rows})

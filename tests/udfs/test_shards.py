@@ -199,7 +199,8 @@ def test_the_cut_into_batches_does_not_matter(
         ]
         rows += both if order[number] % 2 else both[::-1]
     schema = pa.RecordBatch.from_pylist(rows).schema
-    batches, at = [], 0
+    batches: list[pa.RecordBatch] = []
+    at = 0
     while at < len(rows):
         size = cuts[len(batches) % len(cuts)]
         batches.append(pa.RecordBatch.from_pylist(rows[at : at + size], schema=schema))
