@@ -15,11 +15,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from demo.degraded import blurred
+from demo.degraded import Labeled, blurred, label
 from demo.pictures import to_tensor
-from demo.prompts import HELD_OUT, Prompts
+from demo.prompts import HELD_OUT, Prompt, Prompts
 from demo.scenes import SIZES, scene_for
 from demo.training import MODELS, Trainer, arguments, half
+from demo.truth import holds
 from demo.words import END, LIMIT, padded, tokenizer, vocabulary
 
 BATCH = 128
@@ -44,37 +45,44 @@ def new_clip(words: list[str]) -> Any:
     return open_clip.CLIP(**cfg)  # type: ignore[arg-type]
 
 
-def pairs(prompts: Prompts, n: int, rng: random.Random) -> tuple[Tensor, list[str]]:
-    """n soft or sharp scenes, squashed to 64 x 64 as the preprocessing does, and their texts; sizes mixed."""
-    images, texts = [], []
-    for _ in range(n):
-        prompt = prompts.draw()
-        width, height = rng.choice(SIZES)
-        image = blurred(scene_for(prompt.atoms, width, height, rng, 1.3).draw(), rng)
-        images.append(image.resize((_SIDE, _SIDE), 3) if image.size != (_SIDE, _SIDE) else image)
-        texts.append(prompt.text)
-    return to_tensor(images), texts
+def pairs(prompts: Prompts, n: int, rng: random.Random) -> tuple[Tensor, list[Prompt], list[Labeled]]:
+    """n soft or sharp scenes, squashed to 64 x 64 as the preprocessing does, with prompts and labels; sizes mixed."""
+    drawn = [prompts.draw() for _ in range(n)]
+    seen = [label(scene_for(p.atoms, *rng.choice(SIZES), rng, 1.3)) for p in drawn]
+    images = [blurred(scene.image, rng) for scene in seen]
+    return to_tensor([i if i.size == (_SIDE, _SIDE) else i.resize((_SIDE, _SIDE), 3) for i in images]), drawn, seen
 
 
-def clip_loss(model: Any, pixels: Tensor, ids: Tensor) -> Tensor:
-    """The symmetric contrastive loss; texts that are equal word for word are no negatives of each other."""
+def same_facts(drawn: list[Prompt]) -> Tensor:
+    """(n, n): do two prompts state the same, in whatever words."""
+    keys = ["/".join(sorted(str(sorted(a.items(), key=str)) for a in p.atoms)) for p in drawn]
+    numbers = torch.tensor([{key: i for i, key in enumerate(keys)}[key] for key in keys])
+    return numbers[:, None] == numbers[None]
+
+
+def clip_loss(model: Any, pixels: Tensor, ids: Tensor, same: Tensor) -> Tensor:
+    """The symmetric contrastive loss; prompts that state the same are no negatives of each other."""
     image, text = model.encode_image(pixels, normalize=True), model.encode_text(ids, normalize=True)
     logits = model.logit_scale.exp().clamp(max=100) * image @ text.T
-    same = (ids[:, None] == ids[None]).all(2) & ~torch.eye(len(ids), dtype=torch.bool, device=ids.device)
-    logits = logits.masked_fill(same, -1e4)
+    logits = logits.masked_fill(same & ~torch.eye(len(ids), dtype=torch.bool, device=ids.device), -1e4)
     at = torch.arange(len(ids), device=ids.device)
     return (F.cross_entropy(logits, at) + F.cross_entropy(logits.T, at)) / 2
 
 
 @torch.no_grad()
 def retrieval(model: Any, tokens: Any, n: int = 1000) -> dict[str, float]:
-    """Share of n held-out pictures whose nearest of the n texts is their own (or word for word equal to it)."""
-    pixels, texts = pairs(Prompts(1, first_index=HELD_OUT), n, random.Random("clip"))
+    """Share of n held-out pictures of whose nearest text, of the n, every fact is true; chance: of any other text."""
+    pixels, drawn, seen = pairs(Prompts(1, first_index=HELD_OUT), n, random.Random("clip"))
     device = next(model.parameters()).device
-    ids = padded(tokens, texts).to(device)
-    image = torch.cat([model.encode_image(p.to(device), normalize=True) for p in pixels.split(200)])
-    best = (image @ model.encode_text(ids, normalize=True).T).argmax(1)
-    return {"retrieval_at_1": sum(texts[int(b)] == t for b, t in zip(best, texts, strict=True)) / n}
+    texts = model.encode_text(padded(tokens, [p.text for p in drawn]).to(device), normalize=True)
+    image = torch.cat([model.encode_image(part.to(device), normalize=True) for part in pixels.split(200)])
+    best = (image @ texts.T).argmax(1).tolist()
+
+    def true(at: int, text: int) -> bool:
+        return all(holds(seen[at], fact) for fact in drawn[text].atoms)
+
+    chance = sum(true(at, (at + 1) % n) for at in range(n)) / n
+    return {"retrieval_at_1": sum(true(at, text) for at, text in enumerate(best)) / n, "chance": chance}
 
 
 def main() -> None:
@@ -85,9 +93,9 @@ def main() -> None:
     prompts, rng = Prompts(args.seed), random.Random(args.seed)
 
     def loss() -> tuple[Tensor, int]:
-        pixels, texts = pairs(prompts, BATCH, rng)
-        ids = padded(tokens, texts)
-        return clip_loss(trainer.model, pixels.to(args.device), ids.to(args.device)), BATCH
+        pixels, drawn, _ = pairs(prompts, BATCH, rng)
+        ids, same = padded(tokens, [p.text for p in drawn]), same_facts(drawn)
+        return clip_loss(trainer.model, *(t.to(args.device) for t in (pixels, ids, same))), BATCH
 
     def export() -> None:
         FOLDER.mkdir(parents=True, exist_ok=True)
