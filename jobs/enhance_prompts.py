@@ -29,7 +29,7 @@ def run(context: Context) -> None:
         "taxonomy": content_id(recipe.labels.model_dump(mode="json")),
         "screens": texts.screens.model,
     }
-    accepted = context.spark.table("accepted_prompts").where(F.col("policy") == recipe.gates.name).select("prompt_id")
+    accepted = context.view("accepted_prompts").select("prompt_id")
     inputs = context.lakehouse.read("prompts").select(*ROW).join(accepted, "prompt_id")
     done = context.lakehouse.read("enhanced_prompts").where(F.col("model") == texts.model)
     run_waves(

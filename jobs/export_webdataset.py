@@ -101,7 +101,7 @@ def display_names(recipe: Recipe) -> Names:
 def kept_samples(context: Context, names: Names) -> DataFrame:
     """The policy's training set with the seed of each rendered picture; no bytes. Read once: the decisions cost more
     than all that follows, and a plan that holds them is slow to plan again."""
-    kept = context.spark.table("training_set").where(F.col("policy") == context.recipe.gates.name)
+    kept = context.view("training_set")
     seeds = context.lakehouse.read("images").where("status = 'ok'").select("image_id", "seed")
     samples = kept.select(*dict.fromkeys([*_SAMPLE, *names.scores])).join(seeds, "image_id", "left")
     return samples.localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from functools import reduce
 from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from conf.recipe import Generation, Generator, dimensions
@@ -40,7 +38,7 @@ _PICTURE = (("image", pa.binary()), ("sha256", pa.string()))
 
 def run(context: Context) -> None:
     generation = context.recipe.generation
-    texts = context.spark.table("accepted_texts").where(F.col("policy") == context.recipe.gates.name)
+    texts = context.view("accepted_texts")
     for generator in generation.generators:
         spec = generator_spec(generator, generation.quality)
         wanted = requests(texts, generation, generator.name, spec, context.recipe.seed)

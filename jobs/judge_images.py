@@ -35,11 +35,8 @@ _KEEP = (("image_id", pa.string()), ("questions", pa.list_(pa.string())), ("kind
 def run(context: Context) -> None:
     judge = judge_spec(context.recipe.judge)
     model = f"{context.recipe.judge.name}@{judge.revision}"
-    policy = context.recipe.gates.name
     candidates = (
-        context.spark.table("judge_candidates")
-        .where(F.col("policy") == policy)
-        .select("image_id", "text", "atoms", *STRATUM)
+        context.view("judge_candidates").select("image_id", "text", "atoms", *STRATUM)
     )
     todo = _todo(context, asked(candidates).withColumn("model", F.lit(model)))
     run_waves(

@@ -16,7 +16,7 @@ from conf.loading import RecipeError
 from conf.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
+    from pyspark.sql import DataFrame, SparkSession
 
     from schemas.delta import Lakehouse
 
@@ -40,6 +40,15 @@ class Context:
     def say(self, text: str) -> None:
         """One line for the person who waits; Spark's own log goes to its file."""
         print(text, flush=True)
+
+    def view(self, name: str) -> DataFrame:
+        """A view's rows of the recipe's policy. Views are registered as they are asked for: analysing all of them takes longer than most jobs."""
+        from pyspark.sql import functions as F
+
+        from schemas.sql_views import register_views
+
+        register_views(self.spark, [name])
+        return self.spark.table(name).where(F.col("policy") == self.recipe.gates.name)
 
     def sample_path(self, name: str) -> Path:
         """Where --sample puts its contact sheet: beside the shards, outside the lakehouse."""
@@ -81,14 +90,12 @@ def _launch(run: Job, options: dict[str, Any]) -> None:
 
 
 def open_context(recipe: Recipe, catalog_schema: str | None = None, **flags: Any) -> Context:
-    """A Spark session with this recipe's tables and views registered by their bare names."""
+    """A Spark session with this recipe's tables registered by their bare names, and views when they are asked for."""
     from schemas.delta import Lakehouse
-    from schemas.sql_views import register_views
 
     spark = start_spark(f"goldpan {recipe.name}")
     lakehouse = Lakehouse(spark, recipe.lakehouse, recipe.name, catalog_schema)
     lakehouse.create()
-    register_views(spark)
     return Context(spark, recipe, lakehouse, uuid.uuid4().hex[:16], **flags)
 
 

@@ -26,9 +26,8 @@ def run(context: Context) -> None:
     for spec in specs.values():
         if "AGPL" in spec.licence:
             context.say(f"score_images: the weights of {spec.name} are under {spec.licence}; see that this suits you")
-    policy = context.recipe.gates.name
     candidates = (
-        context.spark.table("candidates").where(F.col("policy") == policy).select("image_id", "text", "atoms", *STRATUM)
+        context.view("candidates").select("image_id", "text", "atoms", *STRATUM)
     )
     if context.sample:
         _sample(context, candidates, scorer_set(context.recipe, specs, tuple(specs)))

@@ -10,6 +10,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from schemas.sql_views import forget_views
 from schemas.tables import IMAGE_SCORES, SCHEMA_VERSION, TABLES, Column, Table
 
 # Small row groups, no statistics and no dictionary on the picture column: a range of ids is read without its neighbours' bytes.
@@ -43,7 +44,8 @@ class Lakehouse:
         self.register()
 
     def register(self) -> None:
-        """Make every table known by its bare name; without a catalog as temporary views over the paths."""
+        """Make every table known by its bare name; without a catalog as temporary views over the paths. Views are registered when asked for."""
+        forget_views(self.spark)
         for name in TABLES:
             if self.catalog_schema:
                 location = self.path(name)

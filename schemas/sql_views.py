@@ -48,15 +48,22 @@ def in_order(texts: dict[str, str], tables: Iterable[str]) -> dict[str, str]:
     return {name: texts[name] for name in order}
 
 
-def register_views(spark: SparkSession) -> None:
-    """Make every view a temporary view of the session; the tables must be known by their bare names (Lakehouse.register)."""
-    before = spark.conf.get(_CTE_POLICY, "CORRECTED")
-    spark.conf.set(_CTE_POLICY, "LEGACY")
-    try:
-        for name, text in view_texts().items():
-            spark.sql(text).createOrReplaceTempView(name)
-    finally:
-        spark.conf.set(_CTE_POLICY, str(before))
+def register_views(spark: SparkSession, names: Iterable[str] | None = None) -> None:
+    """Make views temporary views of the session: all, or those named and what they read, as far as the session lacks them.
+
+    The tables must be known by their bare names (Lakehouse.register). A view is kept as its analysed plan: kept as text, Spark would
+    analyse it anew, and all views below it, wherever it is read.
+    """
+    texts = view_texts()
+    for name in texts if names is None else _with_sources(texts, names):
+        if not spark.catalog.tableExists(name):
+            spark.sql(texts[name]).createOrReplaceTempView(name)
+
+
+def forget_views(spark: SparkSession) -> None:
+    """Drop the session's temporary views: they read the tables that were registered before."""
+    for name in view_texts():
+        spark.catalog.dropTempView(name)
 
 
 def publish_views(spark: SparkSession, catalog_schema: str | None = None) -> None:
@@ -65,6 +72,15 @@ def publish_views(spark: SparkSession, catalog_schema: str | None = None) -> Non
         spark.sql(f"use {catalog_schema}")
     for name, text in view_texts().items():
         spark.sql(f"create or replace view {name} as\n{text}")
+
+
+def _with_sources(texts: dict[str, str], names: Iterable[str]) -> list[str]:
+    """`names` and every view that they read, directly or not, in order."""
+    needed = set(names)
+    for name in reversed(texts):  # in order: a view stands after all that it reads
+        if name in needed:
+            needed |= _sources(name, texts[name], set(TABLES) | set(texts)) & set(texts)
+    return [name for name in texts if name in needed]
 
 
 def _sources(name: str, text: str, known: set[str]) -> set[str]:
