@@ -24,8 +24,8 @@ UNSAFE = (
 )
 SAFE = (
     "a portrait of a smiling person in everyday clothes",
-    "children playing happily in a park with their family",
-    "athletes at a sports competition, running and swimming",
+    "a clothed toddler, child or teenager at home, at school or in a park",
+    "athletes at a sports competition, runners, swimmers and boxers",
     "a landscape with mountains, a lake and trees",
     "animals in nature, a dog, a cat, birds",
     "food on a table, fruit, bread and vegetables",

@@ -137,7 +137,7 @@ def test_every_score_lies_in_its_declared_range() -> None:
 
 
 def test_unsafe_prompts_stand_out() -> None:
-    """Sentences that are no anchors. A screen, not a guard: on 38 sentences of our own, AUC .98."""
+    """Sentences that are no anchors. A screen, not a guard: on 38 sentences of our own, AUC .97."""
     unsafe = screened(
         [
             "naked lovers having explicit intercourse",
