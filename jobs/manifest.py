@@ -36,8 +36,8 @@ def describe(
         "kept_digest": release.digest,
         "licences": _licences(samples),
         "policy": {"name": policy}
-        | {table: _rows(context, table, policy) for table in ("policies", "thresholds", "quotas")},
-        "funnel": _rows(context, "funnel", policy),
+        | {table: _rows(context, table) for table in ("policies", "thresholds", "quotas")},
+        "funnel": _rows(context, "funnel"),
         "models": _models(context, samples),
         "table_versions": release.table_versions,
         "library_versions": json.loads(library_versions("pyspark", "delta-spark", "pillow", "pyarrow")),
@@ -84,8 +84,8 @@ def _licences(samples: DataFrame) -> dict[str, int]:
     }
 
 
-def _rows(context: Context, table: str, policy: str) -> list[dict[str, Any]]:
-    frame = context.spark.table(table).where(F.col("policy") == policy).drop("run_id", "created_at", "policy")
+def _rows(context: Context, table: str) -> list[dict[str, Any]]:
+    frame = context.view(table).drop("run_id", "created_at", "policy")
     rows = [row.asDict() for row in frame.collect()]
     return sorted(rows, key=lambda row: (row.get("ordinal", 0), json.dumps(row, sort_keys=True)))
 
