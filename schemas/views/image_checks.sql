@@ -13,6 +13,7 @@ with gates as (
         style,
         sort_array(collect_list(struct(ordinal, gate, minimum, maximum))) as gates
     from stratum_thresholds
+    where kind <> 'prompt'
     group by policy, kind, task, category, style
 ),
 

@@ -3,7 +3,8 @@
 --   best of n within (prompt, variant, regime, generator), then one picture a group of look-alikes, then quotas. Every floor that
 --   applies is listed; a later step sees only the survivors of the earlier ones. Ties break on image_id; a photograph is its own group of n.
 --   A person's last verdict: 'keep' overrides failed gates, never the text, the denylist or the licence; 'reject' rejects.
---   failures: ordinal (1 text, 10 + the gate's ordinal, 101 denied, 102 licence, 103 review, 201 best of n, 202 duplicates, 203 quota), step, gate, reason.
+--   failures: ordinal, step, gate, reason. Ordinals: 1 text, 10 + the gate's, 101 denied, 102 licence, 103 review, 201 best of n,
+--   202 duplicates, 203 quota.
 -- try: select reject_reasons, count(*) as pictures from image_decisions group by reject_reasons order by pictures desc limit 10
 with floors as (
     select

@@ -1,5 +1,5 @@
 -- grain: (policy, image_id): every candidate.
--- purpose: all that is known of a picture, a column a fact; no bytes, no decision. judge and judge_weakest: of the policy's judge, once every
+-- purpose: all that is known of a picture, a column a fact; no bytes, no decision. judge, judge_weakest: of the policy's judge, once every
 --   atom has its answer. group_id: pictures that look the same share it. prompt_accepted: whether its text is still in accepted_texts.
 --   licence_allowed: a generator's licence must let its output train a model; a photograph's must be among the policy's.
 -- try: select style, avg(scene_detector) as mean, avg(blur) as blur from image_facts group by style
@@ -52,8 +52,12 @@ facts as (
         scores.text_accuracy_rapidocr,
         scores.scene_detector,
         scores.scene_detector_weakest,
-        case when judge_scores.answers >= greatest(coalesce(size(array_distinct(candidates.atoms)), 0), 1) then judge_scores.judge end as judge,
-        case when judge_scores.answers >= greatest(coalesce(size(array_distinct(candidates.atoms)), 0), 1) then judge_scores.judge_weakest end as judge_weakest,
+        case
+            when judge_scores.answers >= greatest(coalesce(size(array_distinct(candidates.atoms)), 0), 1) then judge_scores.judge
+        end as judge,
+        case
+            when judge_scores.answers >= greatest(coalesce(size(array_distinct(candidates.atoms)), 0), 1) then judge_scores.judge_weakest
+        end as judge_weakest,
         judge_scores.answers as judge_answers,
         greatest(coalesce(size(array_distinct(candidates.atoms)), 0), 1) as judge_questions,
         scores.phash,
