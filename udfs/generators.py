@@ -59,8 +59,10 @@ class DiffusersGenerator:
     def load(self, device: str) -> _LoadedPipeline:
         import diffusers
         import torch
+        import transformers
 
         diffusers.utils.logging.disable_progress_bar()
+        transformers.utils.logging.disable_progress_bar()
         cls = getattr(diffusers, self.pipeline)
         local = Path(self.location).is_dir()
         source = {} if local else {"revision": self.revision}
