@@ -48,6 +48,13 @@ def test_what_is_found_is_bound_to_its_words() -> None:
     }
 
 
+def test_a_relation_is_bound_to_its_nearest_words() -> None:
+    assert attributes("a cat beside a dog above a bed") == {
+        ("relation", "next to", "cat", "dog"),
+        ("relation", "above", "dog", "bed"),
+    }
+
+
 def test_curly_and_pointed_quotes_count_too() -> None:
     assert quoted_texts('“Hi” and «Ho» and "He"') == ["Hi", "Ho", "He"]
 
