@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,8 @@ class TransformersJudge:
         from transformers.utils import logging
 
         logging.disable_progress_bar()
+        # a processor may carry a max_length for its own training; prompts are padded to the longest of a batch and never cut
+        warnings.filterwarnings("ignore", message="`max_length` is ignored when `padding`=`True`")
         local = Path(self.location).is_dir()
         source: dict[str, Any] = {"local_files_only": True} if local else {"revision": self.revision}
         processor = AutoProcessor.from_pretrained(self.location, **source)
