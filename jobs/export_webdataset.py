@@ -12,6 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from deltalake import DeltaTable
 from pyspark import StorageLevel
 from pyspark.errors import PythonException
 from pyspark.sql import DataFrame
@@ -34,9 +35,9 @@ from jobs.release import (
     remove_strays,
     shard_counts,
 )
-from schemas.delta import with_run
+from schemas.delta import local_table, with_run
 from schemas.tables import STRATUM, TABLES
-from udfs.atomic_files import remove_temporaries
+from udfs.atomic_files import FileWriteError, remove_temporaries
 from udfs.samples import KeptDigest, Names
 from udfs.shards import FILES, ShardWriter, shard_file
 
@@ -69,17 +70,21 @@ def run(context: Context) -> None:
         versions = source_versions(context)
         try:
             _export(context, kept_samples(context, names), names, versions)
-        except PythonException as error:
-            said = _SAID.search(str(error))
+        except (PythonException, FileWriteError) as error:  # a worker's, or the driver's own
+            said = _SAID.search(f"{type(error).__name__}: {error}")
             if said is None:
                 raise
             raise JobError(f"export_webdataset: {said[1]} Whole shards stay; run this again to go on.") from None
 
 
 def source_versions(context: Context) -> dict[str, int]:
-    """The version of every table that a release is made of."""
-    versions = context.lakehouse.versions()
-    return {table: version for table, version in sorted(versions.items()) if not table.startswith("release")}
+    """The version of every table that a release is made of. Of a folder here the log says it at once; Spark takes a job
+    for each."""
+    names = sorted(name for name in TABLES if not name.startswith("release"))
+    folders = {name: local_table(context.recipe.lakehouse, name) for name in names}
+    if all((folder / "_delta_log").is_dir() for folder in folders.values()):
+        return {name: DeltaTable(folder).version() for name, folder in folders.items()}
+    return {name: context.lakehouse.version(name) for name in names}
 
 
 def display_names(recipe: Recipe) -> Names:
