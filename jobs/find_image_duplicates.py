@@ -1,7 +1,7 @@
 """scores -> image_duplicates: one row a scored picture, with the group of pictures that look the same.
 
-Two pictures look the same when their perceptual hashes differ in at most 6 of 64 bits and their color grids by at most 12 of 255 on
-average (the hash ignores hue). A group is everything that such pairs connect.
+Two pictures look the same when their perceptual hashes differ in at most 6 of 64 bits and their color grids by at
+most 12 of 255 on average (the hash ignores hue). A group is everything that such pairs connect.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def grouped(scored: DataFrame) -> DataFrame:
 
 
 def near_pairs(nodes: DataFrame) -> DataFrame:
-    """node, phash, mean_color -> a < b, phash_distance, color_distance of every pair within both limits; only pairs that share a band meet."""
+    """node, phash, mean_color -> a < b, phash_distance, color_distance of every pair within both limits; only pairs
+    that share a band meet."""
     bits = nodes.select("node", F.conv("phash", 16, -10).cast("bigint").alias("bits"))
     banded = bits.select("node", "bits", F.posexplode(F.array(*_bands())).alias("band", "value"))
     other = banded.select(F.col("node").alias("b"), F.col("bits").alias("b_bits"), "band", "value")
@@ -79,7 +80,8 @@ def near_pairs(nodes: DataFrame) -> DataFrame:
 
 
 def components(pairs: DataFrame) -> DataFrame:
-    """a, b -> node, label: the smallest node that it is connected with. Labels sink along the pairs, and to their label's label, until none moves."""
+    """a, b -> node, label: the smallest node that it is connected with. Labels sink along the pairs, and to their
+    label's label, until none moves."""
     ends = (
         pairs.select("a", "b").unionByName(pairs.select(F.col("b").alias("a"), F.col("a").alias("b"))).localCheckpoint()
     )

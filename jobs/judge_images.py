@@ -1,4 +1,5 @@
-"""judge_candidates -> judgements: one row per (picture, judge, question); a question an atom of the picture's prompt."""
+"""judge_candidates -> judgements: one row per (picture, judge, question); a question an atom of the picture's
+prompt."""
 
 from __future__ import annotations
 
@@ -35,9 +36,7 @@ _KEEP = (("image_id", pa.string()), ("questions", pa.list_(pa.string())), ("kind
 def run(context: Context) -> None:
     judge = judge_spec(context.recipe.judge)
     model = f"{context.recipe.judge.name}@{judge.revision}"
-    candidates = (
-        context.view("judge_candidates").select("image_id", "text", "atoms", *STRATUM)
-    )
+    candidates = context.view("judge_candidates").select("image_id", "text", "atoms", *STRATUM)
     todo = _todo(context, asked(candidates).withColumn("model", F.lit(model)))
     run_waves(
         context,
@@ -57,7 +56,8 @@ def judge_spec(judge: Judge) -> TransformersJudge:
 
 
 def asked(candidates: DataFrame) -> DataFrame:
-    """candidates (image_id, text, atoms, labels) -> one row a picture and question; equal questions of a picture once."""
+    """candidates (image_id, text, atoms, labels) -> one row a picture and question; equal questions of a picture
+    once."""
 
     def questions(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -81,7 +81,8 @@ def by_picture(wave: DataFrame) -> DataFrame:
 
 
 def judged(pictures: DataFrame, judge: TransformersJudge, model: str, licence: str) -> DataFrame:
-    """pictures (image, questions, kinds) -> rows of judgements; the model runs here. A picture's error is the error of each question."""
+    """pictures (image, questions, kinds) -> rows of judgements; the model runs here. A picture's error is the error
+    of each question."""
     stage = Stage(judge, keep=_KEEP, columns=COLUMNS)
     rows = pictures.select("image_id", "questions", "kinds", "image").mapInArrow(
         stage, schema=from_arrow_schema(stage.schema)

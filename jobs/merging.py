@@ -11,7 +11,8 @@ from schemas.tables import IMAGE_SCORES, STRATUM
 def unmerged(raw_scores: DataFrame, scores: DataFrame, current: dict[str, str]) -> DataFrame:
     """One row a picture, in the columns of scores without run_id and created_at; only pictures whose row would change.
 
-    current: score -> the recipe's name@revision. The answer that counts is the newest of that revision, else the newest of any.
+    current: score -> the recipe's name@revision. The answer that counts is the newest of that revision, else the
+    newest of any.
     """
     ok = raw_scores.where("status = 'ok'")
     merged = scores.select("image_id", F.col("revisions").alias("_merged"))
@@ -36,7 +37,8 @@ def unmerged(raw_scores: DataFrame, scores: DataFrame, current: dict[str, str]) 
 
 
 def best_answers(rows: DataFrame, current: dict[str, str]) -> DataFrame:
-    """ok rows of raw_scores -> one row a picture: values, reasons and revisions, the answer that counts of every score."""
+    """ok rows of raw_scores -> one row a picture: values, reasons and revisions, the answer that counts of every
+    score."""
     cells = rows.select("image_id", "created_at", "values", "reasons", F.explode("revisions").alias("score", "model"))
     wanted = F.create_map(*[F.lit(text) for pair in sorted(current.items()) for text in pair])
     answer = F.struct(

@@ -1,4 +1,5 @@
-"""The recipe's scorers as SQL functions: select clip_scenes_similarity(image, text) from (select * from candidates limit 20)."""
+"""The recipe's scorers as SQL functions: select clip_scenes_similarity(image, text) from (select * from candidates
+limit 20)."""
 
 from __future__ import annotations
 
@@ -11,9 +12,11 @@ from udfs.scorers.columns import ScoreColumn
 
 
 def register_score_functions(spark: SparkSession, recipe: Recipe) -> dict[str, tuple[str, ...]]:
-    """Register one function a score; score -> the names of its arguments (image, and text or atoms where the scorer looks at them).
+    """Register one function a score; score -> the names of its arguments (image, and text or atoms where the scorer
+    looks at them).
 
-    They are marked non-deterministic, so that Spark evaluates each once a row. Write a limit into a subquery, else every row is scored.
+    They are marked non-deterministic, so that Spark evaluates each once a row. Write a limit into a subquery, else
+    every row is scored.
     """
     specs = scorer_specs(recipe)
     arguments: dict[str, tuple[str, ...]] = {}

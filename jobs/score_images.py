@@ -26,9 +26,7 @@ def run(context: Context) -> None:
     for spec in specs.values():
         if "AGPL" in spec.licence:
             context.say(f"score_images: the weights of {spec.name} are under {spec.licence}; see that this suits you")
-    candidates = (
-        context.view("candidates").select("image_id", "text", "atoms", *STRATUM)
-    )
+    candidates = context.view("candidates").select("image_id", "text", "atoms", *STRATUM)
     if context.sample:
         _sample(context, candidates, scorer_set(context.recipe, specs, tuple(specs)))
         return
@@ -49,8 +47,8 @@ def _run_set(context: Context, wanted: DataFrame, scorers: ScorerSet) -> None:
 
 
 def with_scorers(candidates: DataFrame, raw_scores: DataFrame, specs: dict[str, ScorerSpec], stale: bool) -> DataFrame:
-    """candidates -> those that need a scorer, with the names of these `scorers`: any of whose scores nobody gave yet or, with `stale`,
-    which were given by other revisions only."""
+    """candidates -> those that need a scorer, with the names of these `scorers`: any of whose scores nobody gave yet
+    or, with `stale`, which were given by other revisions only."""
     given = raw_scores.where("status = 'ok'").select("image_id", F.explode("revisions").alias("score", "model"))
     answered = given.groupBy("image_id").agg(
         F.collect_set("score").alias("_given"), F.collect_set(F.concat_ws("=", "score", "model")).alias("_cells")
@@ -130,8 +128,9 @@ def _check_failures(context: Context, specs: dict[str, ScorerSpec]) -> None:
     worst = max((row["pictures"] for row in counts), default=0)
     if worst > ceiling * total:
         raise JobError(
-            f"raw_scores: a scorer failed on more pictures than run.max_error_fraction = {ceiling:g} allows; what the others gave is merged."
-            " Mend the scorer or take it out of the recipe; a scorer with another revision fills its scores with --retry stale."
+            f"raw_scores: a scorer failed on more pictures than run.max_error_fraction = {ceiling:g} allows;"
+            " what the others gave is merged. Mend the scorer or take it out of the recipe;"
+            " a scorer with another revision fills its scores with --retry stale."
         )
 
 

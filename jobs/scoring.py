@@ -1,4 +1,5 @@
-"""What the scoring jobs share: the recipe's scorers as specs, the pass that they make, and a wave's pictures read without a shuffle."""
+"""What the scoring jobs share: the recipe's scorers as specs, the pass that they make, and a wave's pictures read
+without a shuffle."""
 
 from __future__ import annotations
 
@@ -50,8 +51,9 @@ def pass_id(scorers: ScorerSet) -> str:
 def with_pictures(lakehouse: Lakehouse, wave: DataFrame) -> DataFrame:
     """The wave's small rows with their pictures' bytes (`image`).
 
-    The rows are broadcast to the scan of the pictures, so no byte is shuffled. A wave runs through the strata in order: all strata between
-    its first and its last are wholly in it, so three scans with partition and id-range filters read little else.
+    The rows are broadcast to the scan of the pictures, so no byte is shuffled. A wave runs through the strata in
+    order: all strata between its first and its last are wholly in it, so three scans with partition and id-range
+    filters read little else.
     """
     ranges = wave.groupBy(*STRATUM).agg(F.min("image_id").alias("low"), F.max("image_id").alias("high")).collect()
     ranges = sorted(ranges, key=lambda row: tuple(row[name] for name in STRATUM))

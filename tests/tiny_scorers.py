@@ -129,7 +129,7 @@ def judge(folder: Path, words: list[str] = WORDS) -> Path:
         LlavaConfig(
             vision_config=CLIPVisionConfig(image_size=32, patch_size=8, **small),
             text_config=LlamaConfig(vocab_size=len(fast), **small),
-            image_token_id=fast.convert_tokens_to_ids("<image>"),
+            image_token_index=fast.convert_tokens_to_ids("<image>"),
         )
     )
     with torch.no_grad():

@@ -1,4 +1,5 @@
-"""Judges: a vision-language model of transformers answers yes/no questions; p(yes) from the logits of its first answer token."""
+"""Judges: a vision-language model of transformers answers yes/no questions; p(yes) from the logits of its first
+answer token."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ class TransformersJudge:
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        # a processor may carry a max_length for its own training; prompts are padded to the longest of a batch and never cut
+        # a processor may carry a max_length for its own training; prompts are padded to the longest of a batch and
+        # never cut
         warnings.filterwarnings("ignore", message="`max_length` is ignored when `padding`=`True`")
         local = Path(self.location).is_dir()
         source: dict[str, Any] = {"local_files_only": True} if local else {"revision": self.revision}
@@ -108,7 +110,8 @@ class LoadedJudge:
 
 
 def answer_tokens(tokenizer: Any, word: str) -> list[int]:
-    """The ids of the single tokens that are this answer: yes, Yes, YES, each also after a space. ValueError if there is none."""
+    """The ids of the single tokens that are this answer: yes, Yes, YES, each also after a space. ValueError if there
+    is none."""
     found = set()
     for text in (word, word.capitalize(), word.upper()):
         for spaced in (text, f" {text}"):

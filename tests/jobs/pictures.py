@@ -33,21 +33,49 @@ def show(spark: SparkSession, lakehouse: Lakehouse, pictures: Sequence[Shown], r
     """Append the pictures and their prompts, and the policy 'test' which counts them; register the views."""
     labels = [{"task": p.task, "category": p.category, "style": p.style} for p in pictures]
     prompts = [
-        label | {"prompt_id": f"of_{p.image_id}", "text": p.text, "atoms": list(p.atoms), "source": "test", "writer": "test@1"}
+        label
+        | {
+            "prompt_id": f"of_{p.image_id}",
+            "text": p.text,
+            "atoms": list(p.atoms),
+            "source": "test",
+            "writer": "test@1",
+        }
         for p, label in zip(pictures, labels, strict=True)
     ]
     images = [
         label
         | {"image_id": p.image_id, "prompt_id": f"of_{p.image_id}", "variant": "original", "regime": "square"}
         | {"generator": "tiny", "spec_id": "spec", "candidate": 0, "seed": 1, "text": p.text, "width": 64, "height": 64}
-        | {"image": p.image, "sha256": "0", "output_may_train": True, "status": "ok", "model": "tiny@1", "seconds": 0.1, "wave": 0}
+        | {
+            "image": p.image,
+            "sha256": "0",
+            "output_may_train": True,
+            "status": "ok",
+            "model": "tiny@1",
+            "seconds": 0.1,
+            "wave": 0,
+        }
         for p, label in zip(pictures, labels, strict=True)
     ]
     append(spark, lakehouse, "prompts", prompts, run_id)
     append(spark, lakehouse, "images", images, run_id)
-    policy = {"policy": "test", "best_by": "judge", "best_of": 1, "judge": "tiny_judge@1", "enhancer": "none", "captioner": "none"}
+    policy = {
+        "policy": "test",
+        "best_by": "judge",
+        "best_of": 1,
+        "judge": "tiny_judge@1",
+        "enhancer": "none",
+        "captioner": "none",
+    }
     if not lakehouse.read("policies").count():
-        append(spark, lakehouse, "policies", [policy | {"generator_specs": ["spec"], "licences": [], "digest": "0"}], run_id)
+        append(
+            spark,
+            lakehouse,
+            "policies",
+            [policy | {"generator_specs": ["spec"], "licences": [], "digest": "0"}],
+            run_id,
+        )
     register_views(spark)
 
 
@@ -56,5 +84,7 @@ def append(spark: SparkSession, lakehouse: Lakehouse, table: str, rows: list[dic
     columns = [column for column in TABLES[table].columns if column.name not in ("run_id", "created_at")]
     ddl = ", ".join(f"{column.name} {column.type}" for column in columns)
     values = [tuple(row.get(column.name) for column in columns) for row in rows]
-    frame = spark.createDataFrame(values, ddl).withColumns({"run_id": F.lit(run_id), "created_at": F.current_timestamp()})
+    frame = spark.createDataFrame(values, ddl).withColumns(
+        {"run_id": F.lit(run_id), "created_at": F.current_timestamp()}
+    )
     lakehouse.append(table, with_run(frame, run_id), run_id, 0)

@@ -1,17 +1,27 @@
-"""candidates given -> rows of raw_scores and scores expected, with the real technical measures and a CLIP of random weights."""
+"""candidates given -> rows of raw_scores and scores expected, with the real technical measures and CLIPs of random
+weights.
+
+One lakehouse goes through a life of several runs; the tests look at what each of them left behind.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import io
+import shutil
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 
 from conf.loading import RecipeError
 from conf.recipe import Run, Scorer
 from jobs import score_images
 from jobs.launch import Context, JobError
+from jobs.score_functions import register_score_functions
 from jobs.scoring import pass_id, scorer_set, scorer_specs
 from schemas.delta import Lakehouse
 from tests.jobs.pictures import Shown, append, show
@@ -22,200 +32,233 @@ TECHNICAL = Scorer(name="technical")
 PICTURES = [
     Shown("i1"),
     Shown("i2", jpeg(drawn("blue", 8)), "a blue circle", category="night"),
-    Shown("i3", jpeg(drawn("red", 30)), "a red circle", style="outline"),
+    Shown("broken", b"no picture"),
 ]
 
 
-@pytest.fixture(scope="session")
-def clip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return clip(tmp_path_factory.mktemp("clip"))
+@dataclass
+class Life:
+    """What the runs said, and the tables after each."""
+
+    context: Context
+    said: dict[str, str] = field(default_factory=dict)
+    raw: dict[str, dict[str, Row]] = field(default_factory=dict)  # run -> image_id -> the row that it added
+    scores: dict[str, dict[str, Row]] = field(default_factory=dict)  # run -> image_id -> the merged row after it
+    versions: dict[str, dict[str, int]] = field(default_factory=dict)
+    errors: dict[str, BaseException] = field(default_factory=dict)
+
+    def run(self, name: str, *scorers: Scorer, context: Context | None = None, **flags: Any) -> None:
+        house = self.context.lakehouse
+        recipe = small_recipe(house, scorers=scorers or (TECHNICAL,), run=Run(max_error_fraction=0.6))
+        out = io.StringIO()
+        with redirect_stdout(out):
+            try:
+                score_images.run(replace(context or self.context, recipe=recipe, run_id=name, **flags))
+            except (JobError, KeyboardInterrupt) as error:
+                self.errors[name] = error
+        self.said[name] = out.getvalue()
+        self.raw[name] = {
+            row["image_id"]: row for row in house.read("raw_scores").where(f"run_id = '{name}'").collect()
+        }
+        self.scores[name] = {row["image_id"]: row for row in house.read("scores").collect()}
+        self.versions[name] = {table: house.version(table) for table in ("raw_scores", "scores")}
 
 
-@pytest.fixture(scope="session")
-def other_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return clip(tmp_path_factory.mktemp("other_clip"), seed=1)
-
-
-@pytest.fixture
-def context(spark: SparkSession, lakehouse: Lakehouse) -> Context:
-    show(spark, lakehouse, PICTURES)
-    return Context(spark, small_recipe(lakehouse, scorers=(TECHNICAL,)), lakehouse, "run1")
-
-
-def with_scorers(context: Context, *scorers: Scorer, run_id: str, **flags: object) -> Context:
-    recipe = small_recipe(context.lakehouse, scorers=scorers, run=Run(max_error_fraction=0.4))
-    return replace(context, recipe=recipe, run_id=run_id, **flags)
-
-
-def current_pass(context: Context, *names: str) -> str:
-    specs = scorer_specs(context.recipe)
-    return pass_id(scorer_set(context.recipe, specs, names or tuple(specs)))
-
-
-def test_every_candidate_gets_a_raw_row_and_a_merged_row(context: Context) -> None:
-    score_images.run(context)
-    raw = {row["image_id"]: row for row in context.lakehouse.read("raw_scores").collect()}
-    scores = {row["image_id"]: row for row in context.lakehouse.read("scores").collect()}
-    assert raw.keys() == scores.keys() == {"i1", "i2", "i3"}
-    assert {row["pass"] for row in raw.values()} == {current_pass(context)}
-    for image_id, row in raw.items():
-        merged = scores[image_id]
-        assert row["status"] == "ok"
-        assert row["revisions"] == merged["revisions"] == dict.fromkeys(row["values"], "technical@1-full")
-        assert {name: merged[name] for name in row["values"]} == row["values"]
-        assert merged["clip_scenes_similarity"] is None
-        assert merged["reasons"] == {}
-        assert merged["phash"] == row["phash"]
-        assert len(merged["mean_color"]) == 48
-        assert merged["seconds"] == pytest.approx(row["seconds"])
-        assert (merged["task"], merged["category"]) == (row["task"], row["category"])
-
-
-def test_a_second_run_does_nothing_and_adds_no_version(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
-    score_images.run(context)
-    before = context.lakehouse.versions()
-    capsys.readouterr()
-    score_images.run(replace(context, run_id="run2"))
-    assert context.lakehouse.versions() == before
-    said = capsys.readouterr().out
-    assert "raw_scores: nothing to do" in said
-    assert "scores: nothing to merge" in said
-
-
-def test_a_new_scorer_is_a_new_pass_that_runs_alone(context: Context, clip_folder: Path) -> None:
-    score_images.run(context)
-    before = {row["image_id"]: row["blur"] for row in context.lakehouse.read("scores").collect()}
-    wider = with_scorers(context, TECHNICAL, Scorer(name="clip_scenes", model=str(clip_folder)), run_id="run2")
-    score_images.run(wider)
-    second = context.lakehouse.read("raw_scores").where("run_id = 'run2'").collect()
-    assert len(second) == 3
-    for row in second:
-        assert set(row["values"]) == {"clip_scenes_similarity"}
-        assert row["pass"] == current_pass(wider, "clip_scenes") != current_pass(wider)
-        assert sum(x * x for x in row["embedding"]) == pytest.approx(1, abs=1e-4)
-    for row in context.lakehouse.read("scores").collect():
-        assert row["blur"] == before[row["image_id"]], "what was there stays"
-        assert -1 <= row["clip_scenes_similarity"] <= 1
-        assert set(row["revisions"]) >= {"blur", "clip_scenes_similarity"}
-    versions = context.lakehouse.versions()
-    score_images.run(replace(wider, run_id="run3"))
-    assert context.lakehouse.versions() == versions
-
-
-def test_new_pictures_get_every_scorer_and_old_ones_only_what_they_lack(context: Context, clip_folder: Path) -> None:
-    score_images.run(context)
-    show(context.spark, context.lakehouse, [Shown("i4")], run_id="later")
-    wider = with_scorers(context, TECHNICAL, Scorer(name="clip_scenes", model=str(clip_folder)), run_id="run2")
-    score_images.run(wider)
-    rows = context.lakehouse.read("raw_scores").where("run_id = 'run2'").collect()
-    sizes = {row["image_id"]: len(row["revisions"]) for row in rows}
-    assert sizes == {"i1": 1, "i2": 1, "i3": 1, "i4": 7}
-
-
-def test_another_revision_makes_cells_stale_and_only_retry_stale_fills_them(
-    context: Context, clip_folder: Path, other_clip: Path
-) -> None:
-    first = with_scorers(context, TECHNICAL, Scorer(name="clip_scenes", model=str(clip_folder)), run_id="run1")
-    score_images.run(first)
-    old = {row["image_id"]: row["clip_scenes_similarity"] for row in context.lakehouse.read("scores").collect()}
-    second = with_scorers(context, TECHNICAL, Scorer(name="clip_scenes", model=str(other_clip)), run_id="run2")
-    score_images.run(second)
-    assert context.lakehouse.read("raw_scores").where("run_id = 'run2'").count() == 0
-    score_images.run(replace(second, retry="stale", run_id="run3"))
-    fresh = context.lakehouse.read("raw_scores").where("run_id = 'run3'").collect()
-    assert {tuple(row["values"]) for row in fresh} == {("clip_scenes_similarity",)}, "technical is not stale"
-    for row in context.lakehouse.read("scores").collect():
-        assert row["clip_scenes_similarity"] != old[row["image_id"]]
-    versions = context.lakehouse.versions()
-    score_images.run(replace(second, retry="stale", run_id="run4"))
-    assert context.lakehouse.versions() == versions
-    # back to the first model: its answers are there, so they count again and nothing runs
-    score_images.run(replace(first, retry="stale", run_id="run5"))
-    assert context.lakehouse.read("raw_scores").where("run_id = 'run5'").count() == 0
-    now = {row["image_id"]: row["clip_scenes_similarity"] for row in context.lakehouse.read("scores").collect()}
-    assert now == old
-
-
-def test_a_run_killed_before_its_merge_is_made_good_by_the_next(
-    context: Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def killed(frame: object) -> None:
+class KilledBeforeTheMerge(Lakehouse):
+    def merge_scores(self, frame: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(context.lakehouse, "merge_scores", killed)
-    with pytest.raises(KeyboardInterrupt):
-        score_images.run(context)
-    assert context.lakehouse.read("scores").count() == 0
-    monkeypatch.undo()
-    score_images.run(replace(context, run_id="run2"))
-    assert context.lakehouse.read("scores").count() == 3
-    assert context.lakehouse.read("raw_scores").where("run_id = 'run2'").count() == 0
+
+def clip_scorer(folder: Path) -> Scorer:
+    return Scorer(name="clip_scenes", model=str(folder))
 
 
-def test_an_undecodable_picture_is_an_error_row_that_waits_for_retry_errors(context: Context) -> None:
-    show(context.spark, context.lakehouse, [Shown("broken", b"no picture")], run_id="later")
-    score_images.run(context)
-    row = context.lakehouse.read("raw_scores").where("image_id = 'broken'").first()
-    assert row is not None
-    assert (row["status"], row["error_class"], row["values"]) == ("error", "UnidentifiedImageError", None)
-    assert context.lakehouse.read("scores").count() == 3
-    score_images.run(replace(context, run_id="run2"))
-    assert context.lakehouse.read("raw_scores").count() == 4
-    score_images.run(replace(context, run_id="run3", retry="errors"))
-    assert context.lakehouse.read("raw_scores").where("image_id = 'broken'").count() == 2
-    assert context.lakehouse.read("raw_scores").count() == 5
-
-
-def test_plan_writes_nothing(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
-    before = context.lakehouse.versions()
-    score_images.run(replace(context, plan=True))
-    assert context.lakehouse.versions() == before
-    assert "raw_scores: 3 pictures to do" in capsys.readouterr().out
-
-
-def test_a_scorer_that_fails_on_most_pictures_stops_the_run_after_the_merge(
-    context: Context, clip_folder: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    import shutil
-
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two CLIPs, and a broken one that answers NaN."""
     import torch
     from safetensors.torch import load_file, save_file
 
-    broken = Path(shutil.copytree(clip_folder, tmp_path / "broken"))
-    state = load_file(broken / "open_clip_model.safetensors")
-    save_file({name: torch.full_like(tensor, torch.nan) for name, tensor in state.items()}, broken / "open_clip_model.safetensors")
-    both = with_scorers(context, TECHNICAL, Scorer(name="clip_scenes", model=str(broken)), run_id="run1")
-    with pytest.raises(JobError, match="max_error_fraction = 0.4"):
-        score_images.run(both)
-    assert "clip_scenes_similarity: no value for 3 of 3 pictures (not finite)" in capsys.readouterr().out
-    for row in context.lakehouse.read("scores").collect():
+    folders = [clip(tmp_path_factory.mktemp(f"clip{seed}"), seed) for seed in (0, 1)]
+    broken = Path(shutil.copytree(folders[0], tmp_path_factory.mktemp("broken") / "clip"))
+    file = broken / "open_clip_model.safetensors"
+    save_file({name: torch.full_like(tensor, torch.nan) for name, tensor in load_file(file).items()}, file)
+    return [*folders, broken]
+
+
+@pytest.fixture(scope="module")
+def life(
+    spark: SparkSession, lakehouse_template: Path, tmp_path_factory: pytest.TempPathFactory, clips: list[Path]
+) -> Life:
+    root = str(shutil.copytree(lakehouse_template, tmp_path_factory.mktemp("scoring") / "lakehouse"))
+    house = Lakehouse(spark, root, "test")
+    house.register()
+    show(spark, house, PICTURES)
+    _photograph(spark, house)
+    life = Life(Context(spark, small_recipe(house), house, "none"))
+    life.run("plan", plan=True)
+    life.run("sample", sample=2)
+    life.run("killed", context=replace(life.context, lakehouse=KilledBeforeTheMerge(spark, root, "test")))
+    life.run("merged")
+    life.run("again")
+    show(spark, house, [Shown("i3", jpeg(drawn("red", 30)), style="outline")], run_id="later")
+    one, other, broken = clips
+    life.run("wider", TECHNICAL, clip_scorer(one))
+    life.run("retried", TECHNICAL, clip_scorer(one), retry="errors")
+    life.run("other model", TECHNICAL, clip_scorer(other))
+    life.run("stale", TECHNICAL, clip_scorer(other), retry="stale")
+    life.run("back", TECHNICAL, clip_scorer(one), retry="stale")
+    life.run("nan", TECHNICAL, clip_scorer(broken), retry="stale")
+    return life
+
+
+def _photograph(spark: SparkSession, house: Lakehouse) -> None:
+    labels = {"task": "none", "category": "none", "style": "none"}
+    photo = {
+        "image_id": "p1",
+        "source": "s",
+        "source_id": "1",
+        "image": jpeg(drawn("green")),
+        "sha256": "0",
+        "status": "ok",
+    }
+    append(spark, house, "photos", [photo | labels], "ingested")
+    caption = {"image_id": "p1", "short_caption": "a circle", "status": "ok", "model": "none"}
+    append(spark, house, "captions", [caption], "captioned")
+
+
+def similarity(rows: dict[str, Row]) -> dict[str, float | None]:
+    return {image_id: row["clip_scenes_similarity"] for image_id, row in rows.items()}
+
+
+def test_plan_and_sample_write_nothing(life: Life) -> None:
+    assert "raw_scores: 4 pictures to do" in life.said["plan"]
+    assert life.versions["plan"] == life.versions["sample"] == {"raw_scores": 0, "scores": 0}
+    assert "nothing was written to the lakehouse" in life.said["sample"]
+    assert life.context.sample_path("score_images").stat().st_size > 1000
+
+
+def test_every_candidate_has_a_raw_row_with_its_pass(life: Life) -> None:
+    rows = life.raw["killed"]
+    specs = scorer_specs(small_recipe(life.context.lakehouse, scorers=(TECHNICAL,)))
+    assert rows.keys() == {"i1", "i2", "broken", "p1"}, "generated pictures and photographs"
+    assert {row["pass"] for row in rows.values()} == {pass_id(scorer_set(life.context.recipe, specs, ("technical",)))}
+    for image_id in ("i1", "i2", "p1"):
+        row = rows[image_id]
+        assert (row["status"], row["reasons"], row["embedding"]) == ("ok", {}, None)
+        assert row["revisions"] == dict.fromkeys(row["values"], "technical@1-full")
+        assert set(row["values"]) == {"blur", "noise", "blockiness", "clipping", "border", "entropy"}
+        assert row["seconds_by_scorer"].keys() == {"technical"}
+    assert (rows["i2"]["task"], rows["i2"]["category"], rows["i2"]["style"]) == ("colors", "night", "flat")
+
+
+def test_an_undecodable_picture_is_an_error_row_and_has_no_scores(life: Life) -> None:
+    row = life.raw["killed"]["broken"]
+    assert (row["status"], row["error_class"], row["values"]) == ("error", "UnidentifiedImageError", None)
+    assert "broken" not in life.scores["merged"]
+
+
+def test_a_run_killed_before_its_merge_is_made_good_by_the_next(life: Life) -> None:
+    assert isinstance(life.errors["killed"], KeyboardInterrupt)
+    assert life.scores["killed"] == {}
+    assert life.raw["merged"] == {}
+    assert "scores: 3 pictures merged" in life.said["merged"]
+
+
+def test_scores_hold_what_raw_scores_hold(life: Life) -> None:
+    merged = life.scores["merged"]
+    assert merged.keys() == {"i1", "i2", "p1"}
+    for image_id, row in merged.items():
+        raw = life.raw["killed"][image_id]
+        assert {name: row[name] for name in raw["values"]} == raw["values"]
+        assert (row["revisions"], row["reasons"], row["phash"]) == (raw["revisions"], {}, raw["phash"])
+        assert row["clip_scenes_similarity"] is None
+        assert len(row["mean_color"]) == 48
+        assert row["seconds"] == pytest.approx(raw["seconds"])
+        assert (row["task"], row["category"], row["style"]) == (raw["task"], raw["category"], raw["style"])
+
+
+def test_a_second_run_does_nothing_and_adds_no_version(life: Life) -> None:
+    assert "raw_scores: nothing to do" in life.said["again"]
+    assert "scores: nothing to merge" in life.said["again"]
+    assert life.versions["again"] == life.versions["merged"]
+
+
+def test_a_new_scorer_is_a_new_pass_that_runs_alone_on_old_pictures(life: Life) -> None:
+    rows = life.raw["wider"]
+    asked = {image_id: sorted(row["revisions"]) for image_id, row in rows.items() if row["status"] == "ok"}
+    technical = sorted(life.raw["killed"]["i1"]["values"])
+    assert asked == {
+        "i1": ["clip_scenes_similarity"],
+        "i2": ["clip_scenes_similarity"],
+        "p1": ["clip_scenes_similarity"],
+        "i3": sorted([*technical, "clip_scenes_similarity"]),
+    }
+    assert rows["i1"]["pass"] not in (rows["i3"]["pass"], life.raw["killed"]["i1"]["pass"])
+    assert sum(x * x for x in rows["i1"]["embedding"]) == pytest.approx(1, abs=1e-4)
+    for image_id, row in life.scores["wider"].items():
+        assert -1 <= row["clip_scenes_similarity"] <= 1
+        if image_id != "i3":
+            assert row["blur"] == life.scores["merged"][image_id]["blur"], "what was there stays"
+            assert row["seconds"] > life.scores["merged"][image_id]["seconds"], "all passes are paid for"
+
+
+def test_retry_errors_does_the_failed_pictures_again_and_no_other(life: Life) -> None:
+    assert life.raw["wider"].keys() & life.raw["retried"].keys() <= {"broken"}
+    assert life.raw["retried"].keys() == {"broken"}
+    assert life.raw["retried"]["broken"]["status"] == "error"
+
+
+def test_another_revision_is_stale_and_waits_for_retry_stale(life: Life) -> None:
+    assert life.raw["other model"] == {}
+    assert similarity(life.scores["other model"]) == similarity(life.scores["wider"])
+    fresh = {image_id: tuple(row["values"]) for image_id, row in life.raw["stale"].items()}
+    assert fresh == dict.fromkeys(("i1", "i2", "i3", "p1"), ("clip_scenes_similarity",)), "technical is not stale"
+    before, after = similarity(life.scores["wider"]), similarity(life.scores["stale"])
+    assert all(after[image_id] not in (None, before[image_id]) for image_id in before)
+    assert life.scores["stale"]["i1"]["blur"] == life.scores["wider"]["i1"]["blur"]
+
+
+def test_the_first_model_again_counts_again_without_running(life: Life) -> None:
+    assert life.raw["back"] == {}
+    assert similarity(life.scores["back"]) == similarity(life.scores["wider"])
+
+
+def test_a_scorer_that_fails_everywhere_stops_the_run_after_the_merge(life: Life) -> None:
+    assert "clip_scenes_similarity: no value for 4 of 4 pictures (not finite)" in life.said["nan"]
+    assert "max_error_fraction = 0.6" in str(life.errors["nan"])
+    for row in life.scores["nan"].values():
         assert row["clip_scenes_similarity"] is None
         assert row["reasons"] == {"clip_scenes_similarity": "not finite"}
         assert row["blur"] is not None
 
 
-def test_a_sample_is_a_contact_sheet_and_writes_nothing(context: Context) -> None:
-    before = context.lakehouse.versions()
-    score_images.run(replace(context, sample=2))
-    assert context.lakehouse.versions() == before
-    assert context.sample_path("score_images").stat().st_size > 1000
+def test_the_scorers_are_sql_functions(life: Life, clips: list[Path]) -> None:
+    spark, house = life.context.spark, life.context.lakehouse
+    recipe = small_recipe(house, scorers=(TECHNICAL, clip_scorer(clips[0])))
+    arguments = register_score_functions(spark, recipe)
+    assert arguments["blur"] == ("image",)
+    assert arguments["clip_scenes_similarity"] == ("image", "text")
+    house.register()
+    rows = spark.sql(
+        "select image_id, blur(image) as b, clip_scenes_similarity(image, text) as c"
+        " from (select * from images where status = 'ok' limit 10)"
+    ).collect()
+    known = life.scores["wider"]
+    got: Callable[[str], dict[str, float]] = lambda name: {row["image_id"]: row[name] for row in rows}  # noqa: E731
+    assert got("b") == {**{image_id: known[image_id]["blur"] for image_id in ("i1", "i2", "i3")}, "broken": None}
+    for image_id in ("i1", "i2", "i3"):
+        assert got("c")[image_id] == pytest.approx(known[image_id]["clip_scenes_similarity"], abs=1e-5)
 
 
-def test_photographs_are_scored_too(context: Context) -> None:
-    photo = {"image_id": "p1", "source": "s", "source_id": "1", "image": PICTURES[0].image, "sha256": "0", "status": "ok"}
-    labels = {"task": "none", "category": "none", "style": "none"}
-    append(context.spark, context.lakehouse, "photos", [photo | labels], "run1")
-    caption = {"image_id": "p1", "short_caption": "a circle", "status": "ok", "model": "none"}
-    append(context.spark, context.lakehouse, "captions", [caption], "run1")
-    score_images.run(context)
-    assert {row["image_id"] for row in context.lakehouse.read("scores").collect()} == {"i1", "i2", "i3", "p1"}
-
-
-def test_a_scorer_written_twice_or_with_an_unknown_option_is_a_mistake_in_the_recipe(context: Context) -> None:
+def test_mistakes_in_the_recipe_are_sentences(life: Life) -> None:
+    house = life.context.lakehouse
     with pytest.raises(RecipeError, match="technical stands there twice"):
-        scorer_specs(small_recipe(context.lakehouse, scorers=(TECHNICAL, TECHNICAL)))
+        scorer_specs(small_recipe(house, scorers=(TECHNICAL, TECHNICAL)))
     odd = Scorer(name="nsfw_opennsfw", options={"reencode": True})
     with pytest.raises(RecipeError, match="option 'reencode' is not known; allowed: jpeg_reencode"):
-        scorer_specs(small_recipe(context.lakehouse, scorers=(odd,)))
+        scorer_specs(small_recipe(house, scorers=(odd,)))
     with pytest.raises(RecipeError, match="clip_l14 has no model"):
-        scorer_specs(small_recipe(context.lakehouse, scorers=(Scorer(name="clip_l14"),)))
+        scorer_specs(small_recipe(house, scorers=(Scorer(name="clip_l14"),)))
+    with pytest.raises(RecipeError, match="needs a revision"):
+        scorer_specs(small_recipe(house, scorers=(Scorer(name="clip_l14", model="ViT-L-14-quickgelu"),)))

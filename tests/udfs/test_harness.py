@@ -84,7 +84,9 @@ def fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     harness._cache.clear()
     harness._limits.clear()
     LOADED.clear()
-    monkeypatch.setattr(harness, "claim_device", lambda: "cpu")  # importing torch takes seconds, and nothing here needs it
+    monkeypatch.setattr(
+        harness, "claim_device", lambda: "cpu"
+    )  # importing torch takes seconds, and nothing here needs it
     yield
     harness._cache.clear()
     harness._limits.clear()
@@ -120,7 +122,12 @@ def test_a_good_row_has_its_value_device_and_time() -> None:
 def test_a_bad_row_is_an_error_row_and_the_others_are_answered(trouble: str, error_class: str, message: str) -> None:
     got = answers([{"id": n} for n in range(9)] + [{"id": 9, "trouble": trouble}])
     bad = got.pop(9)
-    assert (bad["status"], bad["error_class"], bad["error_message"], bad["value"]) == ("error", error_class, message, None)
+    assert (bad["status"], bad["error_class"], bad["error_message"], bad["value"]) == (
+        "error",
+        error_class,
+        message,
+        None,
+    )
     assert all(answer["status"] == "ok" for answer in got.values())
 
 

@@ -1,7 +1,9 @@
-"""The registry and each learned scorer: real loading code on the packaged weights or on tiny models of the same class."""
+"""The registry and each learned scorer: real loading code on the packaged weights or on tiny models of the same
+class."""
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
 from typing import Any
@@ -57,7 +59,8 @@ def test_every_option_moves_the_revision() -> None:
         for option, usual in cls.defaults.items():
             if option == "file":  # which file of the pinned model: the digest or commit says it
                 continue
-            other = f'{{"{option}": {"false" if usual is True else 5 if isinstance(usual, int | float) else chr(34) + "other" + chr(34)}}}'
+            another: Any = False if usual is True else 5 if isinstance(usual, int | float) else "other"
+            other = json.dumps({option: another})
             assert cls(name, *parts).revision != cls(name, *parts, other).revision, f"{name}.{option}"
 
 
@@ -76,7 +79,9 @@ def test_clip_gives_the_cosine_of_picture_and_text(clip: Source) -> None:
     with torch.no_grad():
         images = net.eval().encode_image(torch.stack([preprocess(p.full) for p in pictures]), normalize=True)
         wanted = (images * net.encode_text(open_clip.get_tokenizer(name)(texts), normalize=True)).sum(1)
-    got = [answer["clip_scenes_similarity"] for answer in answers(SCORERS["clip_scenes"]("clip_scenes", clip), pictures)]
+    got = [
+        answer["clip_scenes_similarity"] for answer in answers(SCORERS["clip_scenes"]("clip_scenes", clip), pictures)
+    ]
     assert got == pytest.approx(wanted.tolist(), abs=1e-5)
     assert len(set(got)) == 3
 
@@ -150,7 +155,9 @@ def test_aesthetic_v2_5_reads_siglips_pooled_unit_vector(tmp_path: Path) -> None
     tower = tiny_scorers.siglip(tmp_path / "siglip")
     state = tiny_scorers.head(tmp_path / "head" / "v.safetensors", 8, "scoring_head.", (0, 2, 4, 6, 8))
     encoder = Source("siglip", str(tower), "s")
-    spec = SCORERS["aesthetic_v2_5"]("aesthetic_v2_5", Source("h", str(tmp_path / "head"), "h"), encoder, '{"file": "v.safetensors"}')
+    spec = SCORERS["aesthetic_v2_5"](
+        "aesthetic_v2_5", Source("h", str(tmp_path / "head"), "h"), encoder, '{"file": "v.safetensors"}'
+    )
     shown = [picture(drawn()), picture(drawn("blue", 5, (80, 48)))]
     got = [answer["aesthetic_predictor_v_2_5_score"] for answer in answers(spec, shown)]
     pixels = SiglipImageProcessorPil.from_pretrained(tower)(images=[p.full for p in shown], return_tensors="pt")
@@ -158,7 +165,9 @@ def test_aesthetic_v2_5_reads_siglips_pooled_unit_vector(tmp_path: Path) -> None
         pooled = SiglipVisionModel.from_pretrained(tower)(**pixels).pooler_output
     vectors = (pooled / pooled.norm(dim=1, keepdim=True)).numpy()
     for place in (0, 2, 4, 6, 8):
-        vectors = vectors @ np.asarray(state[f"scoring_head.{place}.weight"]).T + np.asarray(state[f"scoring_head.{place}.bias"])
+        vectors = vectors @ np.asarray(state[f"scoring_head.{place}.weight"]).T + np.asarray(
+            state[f"scoring_head.{place}.bias"]
+        )
     assert got == pytest.approx(vectors[:, 0].tolist(), abs=1e-4)
 
 
@@ -219,7 +228,9 @@ def test_written_text_is_read_and_compared() -> None:
     spec = SCORERS["text_accuracy_rapidocr"]("text_accuracy_rapidocr")
     right, wrong = [atom("text", "picture", "FRESH BREAD")], [atom("text", "picture", "FRESH FRUIT")]
     blank = picture(Image.new("RGB", (512, 256), "white"), atoms=right)
-    got = answers(spec, [picture(sign, atoms=right), picture(sign, atoms=wrong), blank, picture(sign), picture(sign, atoms=[])])
+    got = answers(
+        spec, [picture(sign, atoms=right), picture(sign, atoms=wrong), blank, picture(sign), picture(sign, atoms=[])]
+    )
     values = [answer["text_accuracy_rapidocr"] for answer in got]
     assert values[0] == 1
     assert values[1] == pytest.approx(1 - 4 / 11)
@@ -228,7 +239,13 @@ def test_written_text_is_read_and_compared() -> None:
 
 @pytest.mark.parametrize(
     ("read", "wanted", "expected"),
-    [("SALE", "SALE", 1), ("SA LE", "SA  LE", 1), ("SALT", "SALE", 0.75), ("", "SALE", 0), ("kitten", "sitting", 1 - 3 / 7)],
+    [
+        ("SALE", "SALE", 1),
+        ("SA LE", "SA  LE", 1),
+        ("SALT", "SALE", 0.75),
+        ("", "SALE", 0),
+        ("kitten", "sitting", 1 - 3 / 7),
+    ],
 )
 def test_agreement_is_one_minus_the_share_of_edits(read: str, wanted: str, expected: float) -> None:
     assert agreement(read, wanted) == pytest.approx(expected)
@@ -269,11 +286,19 @@ def test_a_photograph_an_unknown_word_and_a_prompt_without_atoms_get_reasons(det
     from sklearn.datasets import load_sample_image
 
     photo = Image.fromarray(load_sample_image("china.jpg"))
-    circle, dog, text = atom("object", "circle", "circle"), atom("object", "dog", "dog"), atom("text", "picture", "SALE")
+    circle, dog, text = (
+        atom("object", "circle", "circle"),
+        atom("object", "dog", "dog"),
+        atom("text", "picture", "SALE"),
+    )
     from demo.scenes import scene_for
 
-    image = scene_for([circle, atom("place", "picture", "snow"), atom("style", "picture", "flat")], 64, 64, random.Random(1)).draw()
+    image = scene_for(
+        [circle, atom("place", "picture", "snow"), atom("style", "picture", "flat")], 64, 64, random.Random(1)
+    ).draw()
     cases = [(photo, [circle]), (image, [circle, dog]), (image, [text]), (image, None), (image, [circle, text])]
-    got = [answer["scene_detector"] for answer in answers(detector, [picture(one, atoms=facts) for one, facts in cases])]
+    got = [
+        answer["scene_detector"] for answer in answers(detector, [picture(one, atoms=facts) for one, facts in cases])
+    ]
     assert got[:4] == ["not of its world", "does not know: object dog dog", "no atoms", "no atoms"]
     assert isinstance(got[4], float), "the quoted text is the reader's to check"

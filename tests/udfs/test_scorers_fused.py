@@ -79,7 +79,9 @@ def test_a_failing_scorer_costs_its_scores_on_that_picture_and_nothing_else() ->
     for text, row in got.items():
         assert ("fragile" in row["values"]) == text.startswith("fine")
         assert "blur" in row["values"], "the other scorer is not touched"
-        assert row["revisions"] == {"fragile": "fragile@1"} | dict.fromkeys(SCORERS["technical"]("technical").scores, "technical@1-full")
+        assert row["revisions"] == {"fragile": "fragile@1"} | dict.fromkeys(
+            SCORERS["technical"]("technical").scores, "technical@1-full"
+        )
         assert set(row["seconds_by_scorer"]) == {"fragile", "technical"}
 
 
@@ -95,7 +97,9 @@ def test_a_scorer_gets_its_whole_batch() -> None:
 
 def test_bytes_that_are_no_picture_are_an_error_row() -> None:
     truncated = jpeg(drawn())[:400]
-    got = rows_of(ScorerSet((Fragile("fragile"),), 4), [{"id": "text", "image": b"hello"}, {"id": "cut", "image": truncated}])
+    got = rows_of(
+        ScorerSet((Fragile("fragile"),), 4), [{"id": "text", "image": b"hello"}, {"id": "cut", "image": truncated}]
+    )
     assert {row["status"] for row in got.values()} == {"error"}
     assert got["text"]["error_class"] == "UnidentifiedImageError"
     assert got["cut"]["error_class"] == "OSError"

@@ -42,7 +42,9 @@ def test_blur_grows_with_the_radius(photo: Image.Image) -> None:
 
 
 def test_blur_is_the_larger_of_both_directions(photo: Image.Image) -> None:
-    smeared = photo.resize((photo.width // 8, photo.height), Image.Resampling.BOX).resize(photo.size, Image.Resampling.BICUBIC)
+    smeared = photo.resize((photo.width // 8, photo.height), Image.Resampling.BOX).resize(
+        photo.size, Image.Resampling.BICUBIC
+    )
     assert value(smeared, "blur") == pytest.approx(value(smeared.transpose(Image.Transpose.ROTATE_90), "blur"))
     assert value(smeared, "blur") > 2 * value(photo, "blur")
 
@@ -84,10 +86,10 @@ def test_clipping_counts_black_and_white_but_no_pure_color() -> None:
 
 def test_border_is_the_share_of_the_bars(photo: Image.Image) -> None:
     assert value(photo, "border") == 0
-    boxed = Image.new("RGB", (photo.width, photo.height + 100), "black")
+    boxed = Image.new("RGB", (photo.width, photo.height + 100), "purple")
     boxed.paste(photo, (0, 40))
     assert value(boxed, "border") == pytest.approx(100 / boxed.height)
-    framed = Image.new("RGB", (photo.width + 40, photo.height + 40), "white")
+    framed = Image.new("RGB", (photo.width + 40, photo.height + 40), "purple")
     framed.paste(photo, (20, 20))
     assert value(framed, "border") == pytest.approx(1 - photo.width * photo.height / (framed.width * framed.height))
     assert value(jpeg(framed, 80), "border") == pytest.approx(value(framed, "border"), abs=0.03)

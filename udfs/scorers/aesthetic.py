@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,7 +27,8 @@ _V2_5_DROPOUT = (0.5, 0.5, 0.5, 0.2, None)
 class AestheticLaionV2(ScorerSpec):
     """LAION's improved aesthetic predictor: width-1024-128-64-16-1 without activations on CLIP ViT-L/14.
 
-    model: the head (its weights `file`); encoder: the CLIP, whose pass is shared with a clip scorer of the same model and precision.
+    model: the head (its weights `file`); encoder: the CLIP, whose pass is shared with a clip scorer of the same
+    model and precision.
     """
 
     takes_model = True
@@ -68,8 +68,8 @@ class LoadedAesthetic:
 class AestheticV25(ScorerSpec):
     """Aesthetic Predictor V2.5: width-1024-128-64-16-1 on the pooled, normalised output of SigLIP so400m-384.
 
-    The head's weights are AGPL-3.0: off by default, the job warns. model: the head (its weights `file`); encoder: SigLIP.
-    It looks at 384 px, more than the draft decode holds, so at the full decode.
+    The head's weights are AGPL-3.0: off by default, the job warns. model: the head (its weights `file`); encoder:
+    SigLIP. It looks at 384 px, more than the draft decode holds, so at the full decode.
     """
 
     takes_model = True
@@ -137,7 +137,8 @@ def head(state: dict[str, Any], dropout: tuple[float | None, ...], prefix: str) 
     weights = {name.removeprefix(prefix): tensor.float() for name, tensor in state.items()}
     if "0.weight" not in weights:
         raise ValueError(
-            f"this is no head of that predictor: {prefix}0.weight is missing, the file holds {json.dumps(sorted(state)[:8])}"
+            f"this is no head of that predictor: {prefix}0.weight is missing,"
+            f" the file holds {', '.join(sorted(state)[:8])}"
         )
     layers: list[nn.Module] = []
     inside = weights["0.weight"].shape[1]

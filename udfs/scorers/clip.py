@@ -1,4 +1,5 @@
-"""CLIP through open_clip: cosine of picture and text. One pass serves every scorer that looks at the same encoder's image vectors."""
+"""CLIP through open_clip: cosine of picture and text. One pass serves every scorer that looks at the same encoder's
+image vectors."""
 
 from __future__ import annotations
 
@@ -20,7 +21,8 @@ _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+")
 
 @dataclass(frozen=True)
 class ClipModel:
-    """location: a folder with open_clip_config.json and weights, an open_clip model name (pretrained: its tag or a file), or
+    """location: a folder with open_clip_config.json and weights, an open_clip model name (pretrained: its tag or a
+    file), or
     `hf-hub:owner/name` (pretrained: the commit). precision: open_clip's, such as fp32 or fp16."""
 
     location: str
@@ -28,7 +30,8 @@ class ClipModel:
     precision: str = "fp32"
 
     def load(self, device: str, parts: Parts) -> LoadedClip:
-        """The encoder, loaded once a set of scorers. ValueError where the weights were trained with another GELU than the model has."""
+        """The encoder, loaded once a set of scorers. ValueError where the weights were trained with another GELU
+        than the model has."""
         if self not in parts:
             parts[self] = self._load(device)
         return parts[self]
@@ -130,7 +133,8 @@ def clip_model(source: Source, precision: str) -> ClipModel:
 
 @dataclass(frozen=True)
 class Clip(ScorerSpec):
-    """Raw cosine, -1 to 1. A text beyond the context is scored sentence by sentence and the mean counts: CLIP would cut it silently."""
+    """Raw cosine, -1 to 1. A text beyond the context is scored sentence by sentence and the mean counts: CLIP would
+    cut it silently."""
 
     takes_model = True
     needs = ("text",)

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScoreColumn:
-    """A scalar-iterator function of (image, ...needs) that gives `score`; null where the scorer has a reason not to give one, and for bytes
-    that cannot be decoded: a function answers within a query, the reasons are in raw_scores. scorers: a set of the one that fills it."""
+    """A scalar-iterator function of (image, ...needs) that gives `score`; null where the scorer has a reason not to
+    give one, and for bytes that cannot be decoded: a function answers within a query, the reasons are in raw_scores.
+    scorers: a set of the one that fills it."""
 
     scorers: ScorerSet
     score: str
@@ -33,7 +34,7 @@ class ScoreColumn:
             yield pd.Series(list(self._values(rows)), dtype="float64")
 
     def _values(self, rows: list[dict[str, Any]]) -> Iterator[float | None]:
-        model = loaded(self.scorers, claim_device())
+        model = loaded(self.scorers, claim_device() if self.scorers.needs_device else "cpu")
         assert isinstance(model, LoadedSet)
         size = self.scorers.batch_size
         for start in range(0, len(rows), size):

@@ -36,6 +36,10 @@ class ScorerSet:
     batch_size: int
 
     @property
+    def needs_device(self) -> bool:
+        return any(scorer.needs_device for scorer in self.scorers)
+
+    @property
     def revisions(self) -> dict[str, str]:
         """score -> the model that gives it, name@revision."""
         return {score: scorer.model for scorer in self.scorers for score in scorer.scores}
@@ -130,7 +134,8 @@ class LoadedSet:
 
 
 def _answers(spec: ScorerSpec, scorer: LoadedScorer, batch: list[Scored]) -> list[Answers]:
-    """One answer a picture. A batch that raises is halved until the picture that the scorer cannot do is alone; it costs its scores only."""
+    """One answer a picture. A batch that raises is halved until the picture that the scorer cannot do is alone; it
+    costs its scores only."""
     if not batch:
         return []
     try:

@@ -15,10 +15,12 @@ from udfs.scorers.spec import Answers, Parts, ScorerSpec, file_digest, packaged_
 class NsfwOpennsfw(ScorerSpec):
     """Probability that the picture is not safe for work, 0-1.
 
-    jpeg_reencode: the reference's own JPEG round trip at 256 px. It moves scores (.23 to .04 was seen), so it belongs to the revision.
+    jpeg_reencode: the reference's own JPEG round trip at 256 px. It moves scores (.23 to .04 was seen), so it
+    belongs to the revision.
     """
 
     defaults: ClassVar = {"jpeg_reencode": True}
+    needs_device = False
     licence = "BSD-2-Clause"
 
     @property

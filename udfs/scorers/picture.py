@@ -1,4 +1,5 @@
-"""One picture on its way through the scorers: decoded once in full and once at a reduced DCT scale, and what scorers keep about it."""
+"""One picture on its way through the scorers: decoded once in full and once at a reduced DCT scale, and what scorers
+keep about it."""
 
 from __future__ import annotations
 
@@ -12,13 +13,15 @@ from PIL import Image
 from udfs.atoms import Atom
 from udfs.codec import decode
 
-DRAFT_SIDE = 256  # pixels; learned scorers look at 224-256: a larger JPEG is decoded at a DCT scale whose sides are at least this long
+# pixels; learned scorers look at 224-256: a larger JPEG is decoded at a DCT scale whose sides are at least this long
+DRAFT_SIDE = 256
 _GRID = 4
 
 
 @dataclass
 class Picture:
-    """full: every pixel. small: the draft decode, the same object as full where the file is no larger JPEG. memo: what scorers prepared."""
+    """full: every pixel. small: the draft decode, the same object as full where the file is no larger JPEG. memo:
+    what scorers prepared."""
 
     full: Image.Image
     small: Image.Image

@@ -18,7 +18,8 @@ _OTHERS_BUSINESS = ("text",)  # a quoted text is the reader's to check
 class SceneDetectorScorer(ScorerSpec):
     """scene_detector: geometric mean, scene_detector_weakest: smallest of the atoms' probabilities, 0-1.
 
-    A picture that is not of the detector's world, and a prompt with a word that it does not know, get no score: it would be an invention.
+    A picture that is not of the detector's world, and a prompt with a word that it does not know, get no score: it
+    would be an invention.
     """
 
     takes_model = True

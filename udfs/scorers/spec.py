@@ -18,7 +18,8 @@ Parts = dict[Any, Any]  # what scorers of one set share: encoder spec -> loaded 
 
 
 class LoadedScorer(Protocol):
-    """prepare runs on the decode threads, score on the model's. An exception costs the picture this scorer's scores, not its row."""
+    """prepare runs on the decode threads, score on the model's. An exception costs the picture this scorer's scores,
+    not its row."""
 
     def prepare(self, picture: Picture) -> None:
         """CPU work on one picture; its result goes into picture.memo."""
@@ -29,7 +30,8 @@ class LoadedScorer(Protocol):
 
 @dataclass(frozen=True)
 class Source:
-    """A model: the recipe's name for it, the resolved file, folder or hub id, and its revision (a digest, a commit or a tag)."""
+    """A model: the recipe's name for it, the resolved file, folder or hub id, and its revision (a digest, a commit
+    or a tag)."""
 
     name: str
     location: str
@@ -38,10 +40,11 @@ class Source:
 
 @dataclass(frozen=True)
 class ScorerSpec:
-    """name: the scorer's, in the registry. source: its model, encoder: the model that its model looks through; None where it has none.
+    """name: the scorer's, in the registry. source: its model, encoder: the model that its model looks through; None
+    where it has none.
 
-    options: canonical JSON of what the recipe sets; `defaults` lists what may be set. Everything that moves a score is part of `revision`.
-    Raises ValueError for an unknown option and for a model that is missing or not taken.
+    options: canonical JSON of what the recipe sets; `defaults` lists what may be set. Everything that moves a score
+    is part of `revision`. Raises ValueError for an unknown option and for a model that is missing or not taken.
     """
 
     name: str
@@ -57,6 +60,7 @@ class ScorerSpec:
     default_encoder: ClassVar[tuple[str, str | None] | None] = (
         None  # (model, revision); the options encoder, encoder_revision name another
     )
+    needs_device: ClassVar[bool] = True  # False: it computes on the CPU whatever there is
     licence: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
@@ -113,7 +117,8 @@ def file_digest(path: Path) -> str:
 
 
 def packaged_file(package: str, inside: str) -> Path:
-    """A file that an installed package ships; the package is not imported. ModuleNotFoundError where it is not installed."""
+    """A file that an installed package ships; the package is not imported. ModuleNotFoundError where it is not
+    installed."""
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(
@@ -123,7 +128,8 @@ def packaged_file(package: str, inside: str) -> Path:
 
 
 def weights_file(source: Source, name: str) -> Path:
-    """The file of a model's weights: the location itself, `name` in that folder, or `name` of the hub's repository at that commit."""
+    """The file of a model's weights: the location itself, `name` in that folder, or `name` of the hub's repository
+    at that commit."""
     path = Path(source.location)
     if path.is_file():
         return path
@@ -135,7 +141,8 @@ def weights_file(source: Source, name: str) -> Path:
 
 
 def state_of(path: Path) -> dict[str, Any]:
-    """The tensors of a .safetensors file, or of a PyTorch file that holds nothing but tensors (pickled code is refused)."""
+    """The tensors of a .safetensors file, or of a PyTorch file that holds nothing but tensors (pickled code is
+    refused)."""
     if path.suffix == ".safetensors":
         from safetensors.torch import load_file
 

@@ -1,4 +1,5 @@
-"""Technical measures of the pixels: no weights, numpy and Pillow. They look at every pixel, never at a reduced decode."""
+"""Technical measures of the pixels: no weights, numpy and Pillow. They look at every pixel, never at a reduced
+decode."""
 
 from __future__ import annotations
 
@@ -16,11 +17,12 @@ _SMALLEST = 16  # pixels; below this side the windows do not fit
 _BLOCK = 8  # JPEG's block, pixels
 _FLOOR = 0.5  # grey levels added to both gradients, so that a flat picture has the ratio 1
 _UNIFORM = 8  # levels from a bar's own color that JPEG leaves in it
-_LONG_EDGE = 0.9  # share of its length along which a bar must end without a gap
+_LONG_EDGE = 0.8  # share of its length along which a bar must end without a gap
 
 
 @dataclass(frozen=True)
 class Technical(ScorerSpec):
+    needs_device = False
     licence = "Apache-2.0"
 
     @property
@@ -62,7 +64,8 @@ def measures(image: Image.Image) -> Answers:
 
 
 def blur(grey: np.ndarray) -> float:
-    """Crete et al. 2007, "The blur effect", SPIE 6492: how little a strong blur changes the neighbours' differences. 0 sharp, 1 blurred.
+    """Crete et al. 2007, "The blur effect", SPIE 6492: how little a strong blur changes the neighbours' differences.
+    0 sharp, 1 blurred.
 
     A picture without any edge is as blurred as can be: 1.
     """
@@ -70,7 +73,8 @@ def blur(grey: np.ndarray) -> float:
 
 
 def _blur_along(grey: np.ndarray) -> float:
-    """Along the first axis, where the whole window fits. Whole numbers: everything is multiplied by the window's length."""
+    """Along the first axis, where the whole window fits. Whole numbers: everything is multiplied by the window's
+    length."""
     sums = np.cumsum(np.pad(grey, ((1, 0), (0, 0))), axis=0, dtype=np.int32)
     blurred = sums[_WINDOW:] - sums[:-_WINDOW]
     margin = _WINDOW // 2
@@ -81,16 +85,19 @@ def _blur_along(grey: np.ndarray) -> float:
 
 
 def noise(grey: np.ndarray) -> float:
-    """Immerkaer 1996, "Fast noise variance estimation", CVIU 64: standard deviation in grey levels, from the difference of two Laplacians."""
+    """Immerkaer 1996, "Fast noise variance estimation", CVIU 64: standard deviation in grey levels, from the
+    difference of two Laplacians."""
     rows = grey[:-2] - 2 * grey[1:-1] + grey[2:]
     response = rows[:, :-2] - 2 * rows[:, 1:-1] + rows[:, 2:]
     return math.sqrt(math.pi / 2) / 6 * float(np.abs(response).mean(dtype=np.float64))
 
 
 def blockiness(grey: np.ndarray) -> float:
-    """Mean gradient across the borders of 8 px blocks over the mean gradient elsewhere, the larger of both directions; 1 is none.
+    """Mean gradient across the borders of 8 px blocks over the mean gradient elsewhere, the larger of both
+    directions; 1 is none.
 
-    After Wang, Sheikh, Bovik 2002, "No-reference perceptual quality assessment of JPEG compressed images" (its B, as a ratio).
+    After Wang, Sheikh, Bovik 2002, "No-reference perceptual quality assessment of JPEG compressed images" (its B, as
+    a ratio).
     """
     return max(_blockiness_along(grey), _blockiness_along(grey.T))
 
@@ -110,8 +117,9 @@ def clipping(image: Image.Image) -> float:
 def border(pixels: np.ndarray) -> float:
     """Share of the picture taken by uniform bars at its edges (letterbox, frame); 1 where nothing else is left.
 
-    A bar is uniform within 8 levels and ends without a gap along at least .9 of its length within 8 px (JPEG rings that far): a plain
-    background that goes on beside objects is none. Black bars on a night picture that is as black are not seen.
+    A bar is uniform within 8 levels and ends without a gap along at least .8 of its length within 8 px (JPEG rings
+    that far): a plain background that goes on beside objects is none. Black bars on a night picture that is as black
+    are not seen.
     """
     height, width = pixels.shape[:2]
     top, bottom = _bar(pixels), _bar(pixels[::-1])

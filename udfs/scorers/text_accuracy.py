@@ -18,14 +18,16 @@ _NO_TEXT = "no quoted text"
 
 @dataclass(frozen=True)
 class TextAccuracyRapidOcr(ScorerSpec):
-    """1 - edit distance / length of the longer one, over what is read (in reading order) and what was quoted; white space runs are one space.
+    """1 - edit distance / length of the longer one, over what is read (in reading order) and what was quoted; white
+    space runs are one space.
 
-    text_score: a read line less certain than this counts as not read (under .6 it invents text). limit_side_len: detection's side, pixels.
-    It reads only pictures whose prompt quotes a text; the others get no score.
+    text_score: a read line less certain than this counts as not read (under .6 it invents text). limit_side_len:
+    detection's side, pixels. It reads only pictures whose prompt quotes a text; the others get no score.
     """
 
     needs = ("atoms",)
     defaults: ClassVar = {"text_score": 0.8, "limit_side_len": 512}
+    needs_device = False
     licence = "Apache-2.0"
 
     @property

@@ -1,4 +1,5 @@
-"""LAION-5B's watermark detector: timm EfficientNet-B3 with a head of its own, 256 px; softmax over (watermark, clear)."""
+"""LAION-5B's watermark detector: timm EfficientNet-B3 with a head of its own, 256 px; softmax over (watermark,
+clear)."""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ _SIDE = 256
 
 @dataclass(frozen=True)
 class WatermarkLaion(ScorerSpec):
-    """Probability of a watermark, 0-1. model: the weights' `file` (tensors only: save the published checkpoint's state as safetensors)."""
+    """Probability of a watermark, 0-1. model: the weights' `file` (tensors only: save the published checkpoint's
+    state as safetensors)."""
 
     takes_model = True
     defaults: ClassVar = {"file": "watermark_model_v1.safetensors"}

@@ -1,0 +1,109 @@
+"""scores given -> groups of pictures that look the same expected."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+from pyspark.sql import Row, SparkSession
+
+from jobs import find_image_duplicates
+from jobs.find_image_duplicates import COLOR_DISTANCE, HASH_DISTANCE, components, grouped, near_pairs
+from jobs.launch import Context
+from schemas.delta import Lakehouse
+from tests.jobs.pictures import append
+from tests.recipes import small_recipe
+
+DDL = "image_id string, phash string, mean_color array<float>"
+
+
+def flipped(phash: int, bits: int, seed: int = 0) -> int:
+    for bit in random.Random(seed).sample(range(64), bits):
+        phash ^= 1 << bit
+    return phash
+
+
+def color(level: float) -> list[float]:
+    return [float(level)] * 48
+
+
+def groups(spark: SparkSession, rows: list[tuple[str, int, list[float]]]) -> dict[str, Row]:
+    frame = spark.createDataFrame([(image_id, f"{phash:016x}", grid) for image_id, phash, grid in rows], DDL)
+    return {row["image_id"]: row for row in grouped(frame).collect()}
+
+
+def test_near_hashes_and_near_colors_are_one_group_and_distances_are_to_the_nearest(spark: SparkSession) -> None:
+    start = 0xF0E1D2C3B4A59687
+    got = groups(
+        spark,
+        [
+            ("a", start, color(100)),
+            ("b", start ^ 0b111111, color(100 + COLOR_DISTANCE)),
+            ("c", start ^ (0b1111111 << 20), color(100)),
+            ("d", start ^ (0b11 << 40), color(101 + COLOR_DISTANCE)),
+            ("e", 0x0123456789ABCDEF, color(50)),
+            ("f", 0x0123456789ABCDEF, color(50)),
+        ],
+    )
+    assert (got["b"]["group_id"], got["b"]["phash_distance"], got["b"]["color_distance"]) == ("a", 6, 12.0)
+    assert (got["a"]["group_id"], got["a"]["phash_distance"]) == ("a", 6)
+    assert (got["c"]["group_id"], got["c"]["phash_distance"]) == ("c", None), "7 bits away from a"
+    assert (got["d"]["group_id"], got["d"]["phash_distance"]) == ("d", None), "13 levels from a, 8 bits from b"
+    assert (got["f"]["group_id"], got["f"]["phash_distance"], got["f"]["color_distance"]) == ("e", 0, 0.0)
+    assert (got["e"]["phash_distance"], got["e"]["color_distance"]) == (0, 0.0)
+    assert got["c"]["color_distance"] is None
+
+
+def test_a_group_is_all_that_pairs_connect(spark: SparkSession) -> None:
+    # a chain: each differs from the next in 4 bits, the ends in far more
+    chain = [0]
+    for step in range(11):
+        chain.append(chain[-1] ^ (0b1111 << 4 * step))
+    order = [5, 3, 9, 0, 11, 7, 1, 8, 2, 10, 4, 6]
+    got = groups(spark, [(f"i{place:02d}", chain[link], color(10)) for place, link in enumerate(order)])
+    assert {row["group_id"] for row in got.values()} == {"i00"}
+    assert {row["phash_distance"] for row in got.values()} == {4}
+
+
+def test_banding_finds_every_pair_that_comparing_all_would_find(spark: SparkSession) -> None:
+    rng = random.Random(3)
+    hashes = [rng.getrandbits(64) for _ in range(12)]
+    hashes += [flipped(phash, rng.randint(1, 8), seed=n) for n, phash in enumerate(hashes * 4)]
+    rows = [(f"i{n:03d}", f"{phash:016x}", color(rng.uniform(90, 110))) for n, phash in enumerate(hashes)]
+    nodes = spark.createDataFrame(rows, "node string, phash string, mean_color array<float>")
+    got = {(row["a"], row["b"]): row["phash_distance"] for row in near_pairs(nodes).collect()}
+    wanted = {}
+    for (one, left, left_color), (other, right, right_color) in combinations(rows, 2):
+        distance = (int(left, 16) ^ int(right, 16)).bit_count()
+        if distance <= HASH_DISTANCE and abs(left_color[0] - right_color[0]) <= COLOR_DISTANCE:
+            wanted[one, other] = distance
+    assert len(wanted) > 20
+    assert got == wanted
+
+
+def test_components_of_no_pairs_are_none(spark: SparkSession) -> None:
+    assert components(spark.createDataFrame([], "a string, b string")).collect() == []
+
+
+def test_the_table_is_replaced_when_something_new_was_scored_and_only_then(
+    spark: SparkSession, lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def scored(image_id: str, phash: str | None) -> dict[str, object]:
+        labels = {"task": "none", "category": "none", "style": "none"}
+        return labels | {"image_id": image_id, "phash": phash, "mean_color": color(1), "reasons": {}, "revisions": {}}
+
+    context = Context(spark, small_recipe(lakehouse), lakehouse, "run1")
+    append(spark, lakehouse, "scores", [scored("b", "00000000000000ff"), scored("x", None)], "scored1")
+    find_image_duplicates.run(replace(context, plan=True))
+    assert lakehouse.version("image_duplicates") == 0
+    find_image_duplicates.run(context)
+    find_image_duplicates.run(context)
+    assert lakehouse.version("image_duplicates") == 1
+    assert "image_duplicates: nothing to do" in capsys.readouterr().out
+    append(spark, lakehouse, "scores", [scored("a", "00000000000000fe")], "scored2")
+    find_image_duplicates.run(replace(context, run_id="run2"))
+    rows = {row["image_id"]: (row["group_id"], row["run_id"]) for row in lakehouse.read("image_duplicates").collect()}
+    assert rows == {"a": ("a", "run2"), "b": ("a", "run2")}, "a smaller id renames the group"
+    assert "2 pictures; 1 groups of several" in capsys.readouterr().out
