@@ -55,7 +55,8 @@ def register_views(spark: SparkSession, names: Iterable[str] | None = None) -> N
     analyse it anew, and all views below it, wherever it is read.
     """
     texts = view_texts()
-    for name in texts if names is None else _with_sources(texts, names):
+    lacking = [name for name in (texts if names is None else names) if not spark.catalog.tableExists(name)]
+    for name in _with_sources(texts, lacking):
         if not spark.catalog.tableExists(name):
             spark.sql(texts[name]).createOrReplaceTempView(name)
 
