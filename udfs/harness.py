@@ -1,7 +1,8 @@
 """The Arrow harness: runs a model over the rows of mapInArrow and answers every row, by a result or by an error row.
 
-A stage is built from a spec. The spec travels (it is pickled), the model is loaded once per worker process and kept; another spec evicts it.
-Decoding (`prepare`) and encoding (`finish`) run on a small thread pool while the model works, so that it does not wait for them.
+A stage is built from a spec. The spec travels (it is pickled), the model is loaded once per worker process and kept;
+another spec evicts it. Decoding (`prepare`) and encoding (`finish`) run on a small thread pool while the model
+works, so that it does not wait for them.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ _POOL_THREADS = 2
 
 
 class Model(Protocol):
-    """A loaded model. Only `run` sees a batch; an exception of any of the four becomes the error row of the row that caused it."""
+    """A loaded model. Only `run` sees a batch; an exception of any of the four becomes the error row of the row that
+    caused it."""
 
     def prepare(self, row: Row) -> Any:
         """Decode one row, off the model's thread."""
@@ -64,9 +66,11 @@ class NotFiniteError(ValueError):
 
 @dataclass(frozen=True)
 class Stage:
-    """A callable for mapInArrow. keep: the input columns that pass through; columns: the stage's own, (name, Arrow type) in order.
+    """A callable for mapInArrow. keep: the input columns that pass through; columns: the stage's own, (name, Arrow
+    type) in order.
 
-    The output schema is keep + columns + status, error_class, error_message, device, seconds; own columns are null in an error row.
+    The output schema is keep + columns + status, error_class, error_message, device, seconds; own columns are null
+    in an error row.
     """
 
     spec: Spec
@@ -93,7 +97,9 @@ class Stage:
         first = next(rows, None)
         if first is None:
             return
-        device = claim_device() if getattr(self.spec, "needs_device", True) else "cpu"  # work without a model takes no accelerator
+        device = (
+            claim_device() if getattr(self.spec, "needs_device", True) else "cpu"
+        )  # work without a model takes no accelerator
         work = _Work(self, loaded(self.spec, device), device)
         with ThreadPoolExecutor(_POOL_THREADS) as pool:
             try:
@@ -135,7 +141,9 @@ class _Work:
         while behind:
             yield behind.popleft().result()
 
-    def _take(self, row: Row, prepared: Future[Any], behind: deque[Future[Row]], pool: ThreadPoolExecutor) -> Iterator[Row]:
+    def _take(
+        self, row: Row, prepared: Future[Any], behind: deque[Future[Row]], pool: ThreadPoolExecutor
+    ) -> Iterator[Row]:
         try:
             item = prepared.result()
             group = self.model.group(item)
@@ -144,7 +152,9 @@ class _Work:
             return
         batch = self.waiting.setdefault(group, [])
         batch.append((row, item))
-        if len(batch) >= min(self.stage.spec.batch_size, _limits.get(self._limit_key(group), self.stage.spec.batch_size)):
+        if len(batch) >= min(
+            self.stage.spec.batch_size, _limits.get(self._limit_key(group), self.stage.spec.batch_size)
+        ):
             self._run_group(group, behind, pool)
 
     def _run_group(self, group: Hashable, behind: deque[Future[Row]], pool: ThreadPoolExecutor) -> None:
@@ -152,7 +162,8 @@ class _Work:
             behind.append(pool.submit(self._finished, row, result, seconds))
 
     def _run(self, batch: list[tuple[Row, Any]], group: Hashable) -> list[tuple[Row, Any, float]]:
-        """Results of a batch. Out of memory: halve, and remember the size. Any other error: halve until the row that raises is alone."""
+        """Results of a batch. Out of memory: halve, and remember the size. Any other error: halve until the row that
+        raises is alone."""
         if not batch:
             return []
         started = time.perf_counter()
@@ -162,14 +173,16 @@ class _Work:
             if is_fatal(error):
                 raise
             # the traceback's frames hold the batch's tensors: without it they are free before the halves run
-            failure: Exception | None = error.with_traceback(None)
-            failure.__context__ = failure.__cause__ = None
+            error.__traceback__ = error.__context__ = error.__cause__ = None
+            failure: Exception | None = error
         else:
             failure = None
         seconds = time.perf_counter() - started
         if failure is None:
             if len(results) != len(batch):
-                raise RuntimeError(f"{type(self.model).__name__}.run answered {len(results)} results for {len(batch)} rows")
+                raise RuntimeError(
+                    f"{type(self.model).__name__}.run answered {len(results)} results for {len(batch)} rows"
+                )
             return [(row, result, seconds / len(batch)) for (row, _), result in zip(batch, results, strict=True)]
         if len(batch) == 1:
             return [(batch[0][0], failure, seconds)]
@@ -227,7 +240,11 @@ def loaded(spec: Spec, device: str) -> Model:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in str(error)
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "can't allocate memory" in str(error)
+    )
 
 
 def is_fatal(error: Exception) -> bool:

@@ -216,7 +216,7 @@ def test_a_stage_travels_and_answers_arrow_batches_of_its_schema() -> None:
 
 def test_a_reader_that_stops_early_ends_the_decode_threads() -> None:
     stage = Stage(Halver(batch_size=1), KEEP, COLUMNS)
-    stream = stage.answers({"id": n} for n in range(1000))
+    stream: Any = stage.answers({"id": n} for n in range(1000))
     next(stream)
     stream.close()  # hangs, or raises, if a thread is left behind
 
@@ -233,7 +233,7 @@ def test_whatever_happens_each_row_has_one_answer_and_only_good_rows_are_ok(
     harness._limits.clear()
     spec = Halver(batch_size, memory)
     harness._cache[f"{spec!r} on cpu"] = LoadedHalver(memory)
-    given_rows = [{"id": n, "trouble": trouble, "size": size} for n, (trouble, size) in enumerate(rows)]
+    given_rows: list[dict[str, Any]] = [{"id": n, "trouble": trouble, "size": size} for n, (trouble, size) in enumerate(rows)]
     got = answers(given_rows, spec)
     for row in given_rows:
         answer = got[row["id"]]

@@ -91,7 +91,7 @@ def test_a_text_beyond_the_context_is_scored_by_sentence(clip: Source) -> None:
     first, second = "a red circle in the picture.", "is there a blue square?"
     parts = answers(spec, [picture(drawn(), first), picture(drawn(), second)])
     (long,) = answers(spec, [picture(drawn(), f"{first} {second}")])
-    mean = np.mean([part["clip_scenes_similarity"] for part in parts])  # type: ignore[arg-type]
+    mean = np.mean([part["clip_scenes_similarity"] for part in parts])
     assert long["clip_scenes_similarity"] == pytest.approx(mean, abs=1e-6)
 
 
@@ -136,7 +136,7 @@ def test_the_laion_head_is_five_linear_layers_on_the_shared_vector(clip: Source,
         one.prepare(shown)
     similarity.score([shown])
     (got,) = scorer.score([shown])
-    vector = ClipModel(clip.location, clip.revision).load("cpu", parts).known_vector(shown)
+    vector: Any = ClipModel(clip.location, clip.revision).load("cpu", parts).known_vector(shown)
     for place in (0, 2, 4, 6, 7):
         vector = np.asarray(state[f"layers.{place}.weight"]) @ vector + np.asarray(state[f"layers.{place}.bias"])
     assert got["aesthetic_laion_v2"] == pytest.approx(float(vector[0]), abs=1e-4)
