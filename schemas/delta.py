@@ -30,7 +30,8 @@ class Lakehouse:
 
     def __init__(self, spark: SparkSession, root: str, recipe: str, catalog_schema: str | None = None):
         self.spark = spark
-        self.root = root.rstrip("/")
+        # Delta takes a relative location for a table's name
+        self.root = root.rstrip("/") if ":" in root else str(Path(root).resolve())
         self.recipe = recipe
         self.catalog_schema = catalog_schema
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,3 +108,9 @@ def test_readers_without_a_jvm_see_every_table_and_who_owns_it(lakehouse: Lakeho
 def test_creating_again_changes_nothing(lakehouse: Lakehouse) -> None:
     lakehouse.create()
     assert set(lakehouse.versions().values()) == {0}
+
+
+def test_a_relative_folder_is_below_the_current_directory(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Lakehouse(spark, "lakehouse/mine", "test").path("images") == str(tmp_path / "lakehouse" / "mine" / "images")
+    assert Lakehouse(spark, "s3://bucket/mine/", "test").path("images") == "s3://bucket/mine/images"
