@@ -16,8 +16,8 @@ if TYPE_CHECKING:  # readers without a JVM do not wait for it
 
 _SOURCE = re.compile(r"\b(?:from|join)\s+([a-z_][a-z0-9_]*)")
 _CTE = re.compile(r"(?:\bwith|,)\s+([a-z_][a-z0-9_]*)\s+as\s*\(")
-# Spark keeps common table expressions as nodes and inlines them in every later analysis: views over views then take ten
-# times as long to analyze. Substituted at once, and kept as analyzed plans, all views take a few seconds.
+# Spark keeps common table expressions as nodes and inlines them again in every later analysis and query; put in their place
+# at once they cost nothing more. No view names one of its own as another's, the only case in which the answers would differ.
 _CTE_POLICY = "spark.sql.legacy.ctePrecedencePolicy"
 _NOISE = re.compile(r"--[^\n]*|'[^']*'")
 
@@ -56,9 +56,14 @@ def register_views(spark: SparkSession, names: Iterable[str] | None = None) -> N
     """
     texts = view_texts()
     lacking = [name for name in (texts if names is None else names) if not spark.catalog.tableExists(name)]
-    for name in _with_sources(texts, lacking):
-        if not spark.catalog.tableExists(name):
-            spark.sql(texts[name]).createOrReplaceTempView(name)
+    before = str(spark.conf.get(_CTE_POLICY, "CORRECTED"))
+    spark.conf.set(_CTE_POLICY, "LEGACY")
+    try:
+        for name in _with_sources(texts, lacking):
+            if not spark.catalog.tableExists(name):
+                spark.sql(texts[name]).createOrReplaceTempView(name)
+    finally:
+        spark.conf.set(_CTE_POLICY, before)
 
 
 def forget_views(spark: SparkSession) -> None:
