@@ -68,31 +68,26 @@ def duplicates(
     wave: DataFrame, prompts: DataFrame, compared: DataFrame, rules: Deduplication, embedder: MiniLM
 ) -> DataFrame:
     """prompts to compare -> rows of prompt_duplicates; the model runs here, once a prompt."""
-    before = compared.select(F.col("prompt_id").alias("exact_of"), F.col("kept_id").alias("exact_kept"))
+    placed = with_copies(wave, prompts, compared, rules)
     stage = Stage(embedder, KEEP, COLUMNS)
-    embedded = (
-        wave.join(before, "exact_of", "left")
-        .select(*(name for name, _ in KEEP))
-        .mapInArrow(stage, schema=from_arrow_schema(stage.schema))
-    )
-    columns = (
-        "prompt_id",
-        "text",
-        "atoms",
-        "created_at",
-        "exact_of",
-        "exact_kept",
-        "embedding",
-        "seconds",
-        "device",
-        "status",
-        "error_message",
-    )
-    new = embedded.select("block", *columns, F.lit(False).alias("known"))
-    known = kept(prompts, compared, rules).join(F.broadcast(wave.select("block").distinct()), "block", "left_semi")
+    embedded = placed.mapInArrow(stage, schema=from_arrow_schema(stage.schema))
+    own = [name for name, _ in (*KEEP, *COLUMNS)]
+    new = embedded.select(*own, "seconds", "device", "status", "error_message", F.lit(False).alias("known"))
+    known = kept(prompts, compared, rules).join(F.broadcast(placed.select("block").distinct()), "block", "left_semi")
     blocks = new.unionByName(known, allowMissingColumns=True).groupBy("block")
     answers = blocks.applyInArrow(grouping(rules.similarity, rules.guard), schema=from_arrow_schema(OUTPUT))
     return answers.withColumn("model", F.lit(embedder.model))
+
+
+def with_copies(wave: DataFrame, prompts: DataFrame, compared: DataFrame, rules: Deduplication) -> DataFrame:
+    """The wave with exact_kept: what stands for the prompt that an exact copy repeats, if that was compared before.
+
+    The copy then belongs to the block of the prompt that stands for it, which other rules may have put elsewhere.
+    """
+    before = compared.select(F.col("prompt_id").alias("exact_of"), F.col("kept_id").alias("exact_kept"))
+    homes = prompts.select(F.col("prompt_id").alias("exact_kept"), block(rules).alias("home"))
+    joined = wave.join(before, "exact_of", "left").join(homes, "exact_kept", "left")
+    return joined.withColumn("block", F.coalesce("home", "block")).select(*(name for name, _ in KEEP))
 
 
 def kept(prompts: DataFrame, compared: DataFrame, rules: Deduplication) -> DataFrame:

@@ -34,10 +34,10 @@ class GrammarEnhancer:
         details = ", ".join(draw.sample(lexicon.details, 2))
         if prompt["template"] is None:
             return f"{prompt['text']}, {details}", list(prompt["atoms"] or [])
+        subject = subject_of(prompt["atoms"])
         place = next(str(fact["value"]) for fact in prompt["atoms"] if fact["kind"] == "place")
         category = {c.slug: c for c in self.taxonomy.categories}[prompt["category"]].at(place)
         style = {s.slug: s for s in self.taxonomy.styles}[prompt["style"]]
-        subject = subject_of(prompt["atoms"])
         colors = [
             thing.color or color_words(draw.choice(lexicon.colors), category.dressed and thing is subject.first)
             for thing in subject.things

@@ -104,6 +104,15 @@ def test_rows_in_and_rows_out(lakehouse: Lakehouse, capsys: pytest.CaptureFixtur
     }
 
 
+def test_a_copy_finds_what_stands_for_it_after_the_rules_were_changed(lakehouse: Lakehouse) -> None:
+    """b of another category was taken for a; under the guard a and b would not even be compared."""
+    a, b = prompt("a", "a red fox in the snow"), prompt("b", "the red fox in the snow", category="night")
+    add(lakehouse, [a, b], "p1", "2026-01-01")
+    assert compare(lakehouse, "d1", guard=False) == {"a": ("a", None), "b": ("a", "semantic")}
+    add(lakehouse, [prompt("c", "The red fox, in the snow", category="night")], "p2", "2026-01-02")
+    assert compare(lakehouse, "d2", guard=True)["c"] == ("a", "exact")
+
+
 def test_without_the_guard_contrast_pairs_are_duplicates_too(lakehouse: Lakehouse) -> None:
     """The paper's preset: what the guard is for."""
     add(lakehouse, FOXES, "p1", "2026-01-01")
