@@ -88,7 +88,8 @@ def _run(context: Context, table: str, rows: DataFrame, progress: Progress, tran
     progress.started = time.monotonic()
     wave = 0
     while progress.done < progress.total:
-        end = min(progress.done + size, progress.total)
+        rest = progress.total - progress.done
+        end = progress.total if rest < 1.5 * size else progress.done + size  # a last wave of a few rows costs a commit
         part = rows.where(F.col("_n").between(progress.done, end - 1))
         errors = _commit(context, table, transform(spread(part, tasks)), wave)
         progress.done, progress.errors, wave = end, progress.errors + errors, wave + 1
