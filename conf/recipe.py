@@ -38,7 +38,10 @@ class Prompts(Frozen):
 
 
 class Deduplication(Frozen):
-    """Two prompts whose embeddings' cosine reaches `similarity` are one, if their atoms are equal too (guard) or always (the paper's preset)."""
+    """Two prompts of one style whose embeddings' cosine reaches `similarity` are one.
+
+    With the guard only if their category and attributes are equal too; without it always, which is the paper's preset.
+    """
 
     similarity: float = Field(default=0.8, gt=0, le=1)
     guard: bool = True
