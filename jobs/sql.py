@@ -1,8 +1,8 @@
-"""Ask the lakehouse in SQL without Spark: DuckDB over the Delta files, every table and view by its bare name. Writes nothing.
+"""Ask the lakehouse in SQL without Spark: DuckDB over the Delta files, tables and views by bare name. Writes nothing.
 
     python jobs/sql.py --config conf/demo.yaml --query "select * from funnel order by ordinal"
 
-Without --query a prompt opens. The tables that people decide with are copies of the session: update them, ask the views again.
+Without --query a prompt opens. The tables that people decide with are copies of the session: update them, ask again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> int:
 
 
 def open_lakehouse(root: str) -> duckdb.DuckDBPyConnection:
-    """A DuckDB session with the tables below `root` as they are now, and every view. RecipeError where nothing has run yet."""
+    """A DuckDB session with the tables below `root` as they are now, and every view. RecipeError if nothing ran yet."""
     folder = Path(root.removeprefix("file:"))
     if not any((folder / name / "_delta_log").is_dir() for name in TABLES):
         raise RecipeError(f"{folder}: there is no lakehouse yet. Run `make demo` (or the jobs of this recipe) first.")
@@ -56,11 +56,11 @@ def open_lakehouse(root: str) -> duckdb.DuckDBPyConnection:
 
 
 def register_table(connection: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
-    """The Delta table at `path` under its bare name; a column, or a table, that it does not have yet is there and empty."""
+    """The Delta table at `path` under its bare name; a column, or a table, that is not there yet is there and empty."""
     if not (path / "_delta_log").is_dir():
         create_empty(connection, table)
         return
-    # A dataset of Arrow knows its files, their statistics and the schema from the log: no file is opened before it is asked for.
+    # A dataset of Arrow has files, statistics and schema from the log: no file is opened before it is asked for.
     dataset = DeltaTable(path).to_pyarrow_dataset()
     connection.register(f"delta_{table.name}", dataset)
     there = set(dataset.schema.names)

@@ -1,4 +1,4 @@
-"""The SQL prompt: reads questions, prints answers as aligned tables, and says in one sentence what is wrong with a question."""
+"""The SQL prompt: reads questions, prints answers as aligned tables, says in a sentence what is wrong with one."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ A question ends with ; and may take several lines. DuckDB's SQL and Spark's SQL 
   tables           every table and view, with what a row is
   describe x       the columns of a table or view
   help, quit
-Nothing is written to the lakehouse. policies, thresholds, quotas, reviews and denylist are copies of this session: change them
-and ask again, then put what you like into the policy's file:
+Nothing is written to the lakehouse. policies, thresholds, quotas, reviews and denylist are copies of this session:
+change them and ask again, then put what you like into the policy's file:
   update thresholds set minimum = 0.3 where gate = 'scene_detector';
   select * from keep_rates;"""
 
@@ -66,7 +66,7 @@ def ask(connection: duckdb.DuckDBPyConnection, question: str) -> Answer:
         result = _execute(connection, question)
     except duckdb.Error as error:
         return Answer(False, sentence(error))
-    if result.description is None:
+    if not result.description:
         return Answer(True, "done")
     rows = result.fetchmany(_ROWS + 1)
     seconds = time.perf_counter() - start
@@ -79,9 +79,13 @@ def table(names: list[str], rows: list[tuple[Any, ...]], width: int = _WIDTH) ->
     """Names and rows as aligned columns, numbers to the right; a cell longer than `width` characters is cut."""
     cells = [names, *([_cell(value, width) for value in row] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(names))]
-    right = [any(isinstance(row[i], int | float) and not isinstance(row[i], bool) for row in rows) for i in range(len(names))]
+    right = [
+        any(isinstance(row[i], int | float) and not isinstance(row[i], bool) for row in rows) for i in range(len(names))
+    ]
     lines = [
-        "  ".join(cell.rjust(n) if to_right else cell.ljust(n) for cell, n, to_right in zip(line, widths, right, strict=True)).rstrip()
+        "  ".join(
+            cell.rjust(n) if to_right else cell.ljust(n) for cell, n, to_right in zip(line, widths, right, strict=True)
+        ).rstrip()
         for line in cells
     ]
     return "\n".join([lines[0], "  ".join("-" * n for n in widths), *lines[1:]])
@@ -166,19 +170,20 @@ def _questions() -> Iterator[str]:
             lines = []
             continue
         words = line.strip().rstrip(";").lower().split()
+        if not lines and not words:
+            continue
         if not lines and words in (["quit"], ["exit"]):
             return
         is_command = not lines and (words in (["help"], ["tables"]) or words[:1] == ["describe"])
         lines.append(line)
-        if is_command or not words or line.rstrip().endswith(";"):
-            if any(part.strip() for part in lines) and (is_command or words):
-                yield "\n".join(lines)
-                lines = []
+        if is_command or line.rstrip().endswith(";"):
+            yield "\n".join(lines)
+            lines = []
 
 
 @contextlib.contextmanager
 def _history() -> Iterator[None]:
-    """The questions of earlier sessions behind the arrow keys, names behind the tab key; not where readline is missing."""
+    """Earlier questions behind the arrow keys, names behind the tab key; not where readline is missing."""
     try:
         import readline
     except ImportError:

@@ -1,4 +1,4 @@
-"""The views that decide: schemas/views/*.sql in the order in which they read each other, for Spark and for every other engine."""
+"""The views that decide: schemas/views/*.sql in the order in which they read each other, for every engine."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:  # readers without a JVM do not wait for it
 
 _SOURCE = re.compile(r"\b(?:from|join)\s+([a-z_][a-z0-9_]*)")
 _CTE = re.compile(r"(?:\bwith|,)\s+([a-z_][a-z0-9_]*)\s+as\s*\(")
-# Spark keeps common table expressions as nodes and inlines them again in every later analysis and query; put in their place
-# at once they cost nothing more. No view names one of its own as another's, the only case in which the answers would differ.
+# Spark keeps common table expressions as nodes and inlines them again in every later analysis and query; put in their
+# place at once they cost nothing more. The policies differ in nested ones only, and no view nests them.
 _CTE_POLICY = "spark.sql.legacy.ctePrecedencePolicy"
 _NOISE = re.compile(r"--[^\n]*|'[^']*'")
 
@@ -44,15 +44,17 @@ def in_order(texts: dict[str, str], tables: Iterable[str]) -> dict[str, str]:
         order = [*TopologicalSorter(sources).static_order()]
     except CycleError as error:
         circle = " -> ".join(error.args[1])
-        raise ValueError(f"schemas/views: the views {circle} read each other in a circle; let one of them read tables only") from None
+        raise ValueError(
+            f"schemas/views: the views {circle} read each other in a circle; let one of them read tables only"
+        ) from None
     return {name: texts[name] for name in order}
 
 
 def register_views(spark: SparkSession, names: Iterable[str] | None = None) -> None:
-    """Make views temporary views of the session: all, or those named and what they read, as far as the session lacks them.
+    """Make views temporary views of the session: all, or those named and what they read, where the session lacks them.
 
-    The tables must be known by their bare names (Lakehouse.register). A view is kept as its analysed plan: kept as text, Spark would
-    analyse it anew, and all views below it, wherever it is read.
+    The tables must be known by their bare names (Lakehouse.register). A view is kept as its analysed plan: kept as
+    text, Spark would analyse it anew, and all views below it, wherever it is read.
     """
     texts = view_texts()
     lacking = [name for name in (texts if names is None else names) if not spark.catalog.tableExists(name)]
@@ -73,7 +75,7 @@ def forget_views(spark: SparkSession) -> None:
 
 
 def publish_views(spark: SparkSession, catalog_schema: str | None = None) -> None:
-    """Make every view a persistent one of `catalog_schema` ('catalog.schema'; None: the current one), which must hold the tables."""
+    """Make every view persistent in `catalog_schema` ('catalog.schema'; None: the current one), where the tables are."""
     if catalog_schema is not None:
         spark.sql(f"use {catalog_schema}")
     for name, text in view_texts().items():

@@ -52,7 +52,9 @@ def test_every_table_and_view_is_there_by_its_bare_name(lakehouse: Path) -> None
 
 def test_an_empty_table_keeps_its_types(lakehouse: Path) -> None:
     connection = sql.open_lakehouse(str(lakehouse))
-    types = dict(zip(*[getattr(connection.sql("select * from raw_scores"), name) for name in ("columns", "types")], strict=True))
+    types = dict(
+        zip(*[getattr(connection.sql("select * from raw_scores"), name) for name in ("columns", "types")], strict=True)
+    )
     assert {name: str(types[name]) for name in ("values", "embedding", "seconds", "wave", "created_at", "task")} == {
         "values": "MAP(VARCHAR, DOUBLE)",
         "embedding": "FLOAT[]",
@@ -65,7 +67,9 @@ def test_an_empty_table_keeps_its_types(lakehouse: Path) -> None:
 
 def test_a_column_that_the_table_does_not_have_yet_is_null(lakehouse: Path) -> None:
     old = DeltaTable(lakehouse / "scores").to_pyarrow_table().drop_columns(["blur"])
-    write_deltalake(lakehouse / "scores", old, mode="overwrite", schema_mode="overwrite", partition_by=["task", "category", "style"])
+    write_deltalake(
+        lakehouse / "scores", old, mode="overwrite", schema_mode="overwrite", partition_by=["task", "category", "style"]
+    )
     connection = sql.open_lakehouse(str(lakehouse))
     assert rows(connection, "select distinct blur, typeof(blur) from image_facts") == [(None, "DOUBLE")]
 
@@ -77,7 +81,10 @@ def test_a_column_that_came_later_is_null_in_older_rows(lakehouse: Path) -> None
     later = first.append_column("confidence", pa.array([0.5]))
     write_deltalake(lakehouse / "reviews", later, mode="append", schema_mode="merge")
     connection = sql.open_lakehouse(str(lakehouse))
-    assert sorted(rows(connection, "select reviewer, confidence from reviews"), key=str) == [("ann", 0.5), ("ann", None)]
+    assert sorted(rows(connection, "select reviewer, confidence from reviews"), key=str) == [
+        ("ann", 0.5),
+        ("ann", None),
+    ]
 
 
 def test_a_table_that_is_not_there_yet_is_empty(lakehouse: Path) -> None:
@@ -106,7 +113,9 @@ def test_facts_cannot_be_changed(lakehouse: Path) -> None:
 
 
 def test_an_answer_is_a_table_with_its_count_and_time(lakehouse: Path) -> None:
-    answer = ask(sql.open_lakehouse(str(lakehouse)), "select image_id, kept, rank_score from image_decisions order by image_id")
+    answer = ask(
+        sql.open_lakehouse(str(lakehouse)), "select image_id, kept, rank_score from image_decisions order by image_id"
+    )
     *lines, last = answer.text.splitlines()
     assert lines == [
         "image_id  kept   rank_score",
@@ -118,7 +127,9 @@ def test_an_answer_is_a_table_with_its_count_and_time(lakehouse: Path) -> None:
 
 
 def test_sparks_dialect_is_understood_too(lakehouse: Path) -> None:
-    answer = ask(sql.open_lakehouse(str(lakehouse)), "select image_id from rejected_images where size(reject_reasons) = 1")
+    answer = ask(
+        sql.open_lakehouse(str(lakehouse)), "select image_id from rejected_images where size(reject_reasons) = 1"
+    )
     assert "i0" in answer.text
 
 
@@ -155,24 +166,34 @@ def test_tables_describe_and_help_explain(lakehouse: Path) -> None:
     assert "update thresholds" in ask(connection, "help").text
 
 
-def test_the_prompt_reads_questions_over_several_lines(lakehouse: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_prompt_reads_questions_over_several_lines(
+    lakehouse: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("jobs.sql_prompt._HISTORY", lakehouse / "history")
-    monkeypatch.setattr(sys, "stdin", io.StringIO("tables\n\nselect image_id\nfrom training_set;\nselct 1;\nselect 2 as two\n"))
+    monkeypatch.setattr(
+        sys, "stdin", io.StringIO("tables\n\nselect image_id\nfrom training_set;\nselct 1;\nselect 2 as two\n")
+    )
     prompt(sql.open_lakehouse(str(lakehouse)))
     out = capsys.readouterr().out
     assert out.index("release_samples") < out.index("\ni1") < out.index("syntax error") < out.index("two")
 
 
-def test_quit_ends_the_prompt(lakehouse: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quit_ends_the_prompt(
+    lakehouse: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("jobs.sql_prompt._HISTORY", lakehouse / "history")
     monkeypatch.setattr(sys, "stdin", io.StringIO("quit;\nselect 1;\n"))
     prompt(sql.open_lakehouse(str(lakehouse)))
     assert capsys.readouterr().out == ""
 
 
-def test_the_command_answers_one_query(lakehouse: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_answers_one_query(
+    lakehouse: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     recipe = lakehouse / "recipe.yaml"
-    recipe.write_text(Path("conf/demo.yaml").read_text().replace("lakehouse: lakehouse/demo", f"lakehouse: {lakehouse}"))
+    recipe.write_text(
+        Path("conf/demo.yaml").read_text().replace("lakehouse: lakehouse/demo", f"lakehouse: {lakehouse}")
+    )
     for query, code in (("select image_id from training_set", 0), ("select nothing", 1)):
         monkeypatch.setattr(sys, "argv", ["sql.py", "--config", str(recipe), "--query", query])
         assert sql.main() == code
@@ -182,9 +203,16 @@ def test_the_command_answers_one_query(lakehouse: Path, monkeypatch: pytest.Monk
 
 
 def test_cells_are_aligned_numbers_to_the_right() -> None:
-    assert table(["a", "name"], [(1, "x"), (None, "yy")]).splitlines() == ["   a  name", "----  ----", "   1  x", "null  yy"]
+    assert table(["a", "name"], [(1, "x"), (None, "yy")]).splitlines() == [
+        "   a  name",
+        "----  ----",
+        "   1  x",
+        "null  yy",
+    ]
 
 
 def test_a_sentence_has_no_line_of_the_query_in_it() -> None:
-    error = duckdb.BinderException('Binder Error: no "x"!\nCandidate bindings: "y"\n\nLINE 1: select x\n               ^')
+    error = duckdb.BinderException(
+        'Binder Error: no "x"!\nCandidate bindings: "y"\n\nLINE 1: select x\n               ^'
+    )
     assert sentence(error) == 'Binder Error: no "x"! Candidate bindings: "y".'

@@ -19,7 +19,13 @@ def world() -> World:
     world.gate("blur", maximum=0.5)
     world.gate("scene_detector", minimum=0.5)
     world.gate("judge", minimum=0.5)
-    for image_id, blur, detector in (("a", 0.1, 0.9), ("b", 0.1, 0.8), ("c", 0.9, 0.9), ("d", 0.9, 0.1), ("e", 0.1, 0.1)):
+    for image_id, blur, detector in (
+        ("a", 0.1, 0.9),
+        ("b", 0.1, 0.8),
+        ("c", 0.9, 0.9),
+        ("d", 0.9, 0.1),
+        ("e", 0.1, 0.1),
+    ):
         world.picture(image_id, seconds=2.0)
         world.score(image_id, blur=blur, scene_detector=detector)
     for image_id in ("a", "b"):
@@ -70,11 +76,17 @@ def test_keep_rates_count_by_stratum(world: World) -> None:
     world.prompt("snow", category="snow")
     world.picture("f", "snow", category="snow")
     rows = world.ask("select kind, category, candidates, kept, keep_rate from keep_rates order by kind, category")
-    assert rows == [("generated", "none", 5, 1, 1 / 5), ("generated", "snow", 1, 0, 0), ("photograph", "none", 2, 1, 1 / 2)]
+    assert rows == [
+        ("generated", "none", 5, 1, 1 / 5),
+        ("generated", "snow", 1, 0, 0),
+        ("photograph", "none", 2, 1, 1 / 2),
+    ]
 
 
 def test_threshold_effects_say_what_a_gate_costs_alone(world: World) -> None:
-    rows = world.ask("select kind, gate, fail, passing, passing_without, unjudged from threshold_effects order by kind, gate")
+    rows = world.ask(
+        "select kind, gate, fail, passing, passing_without, unjudged from threshold_effects order by kind, gate"
+    )
     assert rows == [
         ("generated", "blur", 2, 2, 3, 1),
         ("generated", "judge", 0, 2, 2, 0),
@@ -110,7 +122,12 @@ def test_errors_are_those_that_nothing_made_good(world: World) -> None:
 
 
 def test_cost_counts_the_policys_own_models_errors_included(world: World) -> None:
-    for row in (*world.tables["judgements"], *world.tables["prompt_scores"], *world.tables["captions"], *world.tables["prompt_duplicates"]):
+    for row in (
+        *world.tables["judgements"],
+        *world.tables["prompt_scores"],
+        *world.tables["captions"],
+        *world.tables["prompt_duplicates"],
+    ):
         row["seconds"] = 0.5
     world.picture("failed", status="error", image=None, sha256=None, seconds=4.0)
     world.picture("of_another_generator", spec_id=f"{SPEC}0", seconds=100.0)

@@ -146,7 +146,17 @@ def test_the_training_set_holds_what_a_sample_says(world: World) -> None:
     columns = "image_id, subset, caption, prompt, enhanced_prompt, enhancer, captioner, author, scene_detector"
     assert world.ask(f"select {columns} from training_set order by image_id") == [
         ("photo", "curated", "a lake", "a lake", "a lake, at length", None, "captioner@1", "ann", None),
-        ("square", "synthetic_original_prompt_square_resolution", "text of p1", "text of p1", None, None, None, None, 0.5),
+        (
+            "square",
+            "synthetic_original_prompt_square_resolution",
+            "text of p1",
+            "text of p1",
+            None,
+            None,
+            None,
+            None,
+            0.5,
+        ),
         (
             "wide",
             "synthetic_enhanced_prompt_random_resolution",
@@ -164,4 +174,6 @@ def test_the_training_set_holds_what_a_sample_says(world: World) -> None:
 def test_rejected_images_are_the_complement(world: World) -> None:
     pictures(world, {"a": 0.9, "b": 0.8})
     assert world.ask("select image_id from training_set") == [("a",)]
-    assert world.ask("select image_id, reject_reasons from rejected_images") == [("b", ["best of n: rank 2 by scene_detector"])]
+    assert world.ask("select image_id, reject_reasons from rejected_images") == [
+        ("b", ["best of n: rank 2 by scene_detector"])
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from conf.scores import SCORES
@@ -102,7 +104,12 @@ def test_facts_name_what_is_denied_by_id_file_or_prompt(world: World) -> None:
     world.add("denylist", kind="prompt_id", value="p2", reason="prompt")
     world.add("denylist", kind="sha256", value="sha of by_file", reason="file, again")
     rows = world.ask("select image_id, denied, denied_reason from image_facts order by image_id")
-    assert rows == [("by_file", True, "file"), ("by_id", True, "id"), ("by_prompt", True, "prompt"), ("fine", False, None)]
+    assert rows == [
+        ("by_file", True, "file"),
+        ("by_id", True, "id"),
+        ("by_prompt", True, "prompt"),
+        ("fine", False, None),
+    ]
 
 
 def test_every_score_of_a_picture_can_be_cut_on_in_the_order_of_the_scores() -> None:
@@ -110,14 +117,16 @@ def test_every_score_of_a_picture_can_be_cut_on_in_the_order_of_the_scores() -> 
     world = World()
     world.prompt("p1", [CIRCLE])
     world.picture("i1")
-    values = {column.name: (i + 1) / 100 for i, column in enumerate(IMAGE_SCORES)}
+    values: dict[str, Any] = {column.name: (i + 1) / 100 for i, column in enumerate(IMAGE_SCORES)}
     world.score("i1", **values)
     world.answer("i1", "q", 0.25)
     for name in reversed(IMAGE_GATES):
         world.gate(name, minimum=0.5)
     expected = values | {"judge": 0.25, "judge_weakest": 0.25}
     assert dict(world.ask("select gate, value from image_gates")) == expected
-    assert world.ask("select gate_reasons from image_decisions") == [([f"{n}: {v:g} < 0.5" for n, v in expected.items()],)]
+    assert world.ask("select gate_reasons from image_decisions") == [
+        ([f"{n}: {v:g} < 0.5" for n, v in expected.items()],)
+    ]
 
 
 @pytest.mark.parametrize("score", IMAGE_GATES)
@@ -125,17 +134,27 @@ def test_pictures_can_be_ranked_by_every_score(score: str) -> None:
     world = World(best_by=score)
     world.prompt("p1", [CIRCLE])
     world.picture("i1")
-    world.score("i1", **{column.name: 0.5 if column.name == score else 0.1 for column in IMAGE_SCORES})
+    values: dict[str, Any] = {column.name: 0.5 if column.name == score else 0.1 for column in IMAGE_SCORES}
+    world.score("i1", **values)
     world.answer("i1", "q", 0.5)
     assert world.ask("select rank_score from image_checks") == [(0.5,)]
 
 
 def test_the_threshold_with_more_labels_wins_then_task_before_category_before_style() -> None:
     world = World()
-    labels = {"task": "colors", "category": "snow", "style": "flat"}
+    labels: dict[str, Any] = {"task": "colors", "category": "snow", "style": "flat"}
     world.prompt("p1", **labels)
     world.picture("i1", **labels)
-    order = [(), ("style",), ("category",), ("task",), ("category", "style"), ("task", "style"), ("task", "category"), tuple(labels)]
+    order = [
+        (),
+        ("style",),
+        ("category",),
+        ("task",),
+        ("category", "style"),
+        ("task", "style"),
+        ("task", "category"),
+        tuple(labels),
+    ]
     for place, names in enumerate(order):
         world.gate("blur", maximum=place / 10, **{name: labels[name] for name in names})
         world.gate("blur", maximum=1, task="counting", **{name: labels[name] for name in names if name != "task"})
@@ -157,7 +176,10 @@ def test_a_missing_score_rejects_and_says_why(world: World) -> None:
     world.score("foreign", {"scene_detector": "not of its world"})
     world.picture("unscored")
     rows = world.ask("select image_id, passed, reason from image_gates order by image_id")
-    assert rows == [("foreign", False, "scene_detector: missing (not of its world)"), ("unscored", False, "scene_detector: missing")]
+    assert rows == [
+        ("foreign", False, "scene_detector: missing (not of its world)"),
+        ("unscored", False, "scene_detector: missing"),
+    ]
 
 
 def test_the_judge_is_missed_only_where_nothing_cheaper_failed(world: World) -> None:
@@ -195,4 +217,7 @@ def test_the_judge_sees_what_passed_everything_cheaper() -> None:
     world.add("denylist", kind="image_id", value="denied", reason="x")
     world.photograph("no_gate_of_the_judge")
     rows = world.ask("select image_id, text, atoms[1].value, image from judge_candidates order by image_id")
-    assert rows == [("judged", "text of p1", "circle", b"jpeg judged"), ("sharp", "text of p1", "circle", b"jpeg sharp")]
+    assert rows == [
+        ("judged", "text of p1", "circle", b"jpeg judged"),
+        ("sharp", "text of p1", "circle", b"jpeg sharp"),
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from conf.scores import SCORES
 from schemas.tables import PROMPT_SCORES
 from tests.schemas.world import CIRCLE, RED, World
@@ -41,7 +43,7 @@ def test_every_reason_against_a_prompt_is_listed() -> None:
 def test_every_screen_can_be_cut_on_and_reasons_come_in_the_order_of_the_scores() -> None:
     names = [column.name for column in PROMPT_SCORES]
     assert names == [name for name, score in SCORES.items() if score.of == "prompt"]
-    values = {name: (i + 1) / 100 for i, name in enumerate(names)}
+    values: dict[str, Any] = {name: (i + 1) / 100 for i, name in enumerate(names)}
     world = World()
     for name in reversed(names):
         world.gate(name, "prompt", maximum=0)
@@ -49,7 +51,9 @@ def test_every_screen_can_be_cut_on_and_reasons_come_in_the_order_of_the_scores(
     world.tables["prompt_scores"][0] |= values
     world.enhanced("p1", **{name: value + 0.5 for name, value in values.items()})
     assert dict(world.ask("select gate, value from prompt_gates where variant = 'original'")) == values
-    assert world.ask("select reject_reasons from rejected_prompts") == [([f"{n}: {v:g} > 0" for n, v in values.items()],)]
+    assert world.ask("select reject_reasons from rejected_prompts") == [
+        ([f"{n}: {v:g} > 0" for n, v in values.items()],)
+    ]
     assert dict(world.ask("select gate, value - 0.5 from prompt_gates where variant = 'enhanced'")) == {
         name: value + 0.5 - 0.5 for name, value in values.items()
     }

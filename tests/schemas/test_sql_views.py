@@ -12,7 +12,7 @@ from schemas.tables import TABLES
 
 def test_a_view_comes_after_what_it_reads() -> None:
     texts = {
-        "last": "with own as (select * from middle),\n\nother as (select * from own) select * from other join images on true",
+        "last": "with own as (select * from middle),\n\nother as (select * from own) select * from other join images",
         "middle": "select 'from nowhere' as text from first -- join nothing",
         "first": "select * from images",
     }
@@ -35,12 +35,18 @@ def test_a_view_says_its_grain_and_purpose_and_ends_as_all_do(name: str) -> None
     assert text.startswith("-- grain: ")
     assert "\n-- purpose: " in text
     assert "\n-- try: select " in text
-    assert re.search(r"\n\)\n\nselect \* from \w+\n$", text), "the last line is select * from <last common table expression>"
+    assert re.search(r"\n\)\n\nselect \* from \w+\n$", text), (
+        "the last line is select * from <last common table expression>"
+    )
     plain = re.sub(r"--[^\n]*|'[^']*'", "", text)
     assert plain == plain.lower().replace("0.0d", "0.0D")
     assert max(map(len, text.splitlines())) <= 150
 
 
 def test_no_view_reads_pictures_but_those_that_hand_them_on() -> None:
-    readers = {name for name, text in view_texts().items() if re.search(r"\bimages?\.image\b|\bphotos\.image\b|candidates\.image\b", text)}
+    readers = {
+        name
+        for name, text in view_texts().items()
+        if re.search(r"\bimages?\.image\b|\bphotos\.image\b|candidates\.image\b", text)
+    }
     assert readers == {"candidates", "judge_candidates"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -23,7 +24,11 @@ picture = st.fixed_dictionaries(
         "verdict": st.sampled_from([None, None, "keep", "reject"]),
     }
 )
-gates = st.lists(st.tuples(st.sampled_from(["blur", "scene_detector"]), limit, label), max_size=4, unique_by=lambda gate: (gate[0], gate[2]))
+gates = st.lists(
+    st.tuples(st.sampled_from(["blur", "scene_detector"]), limit, label),
+    max_size=4,
+    unique_by=lambda gate: (gate[0], gate[2]),
+)
 quotas = st.lists(st.tuples(st.integers(0, 3), label), max_size=2, unique_by=lambda quota: quota[1])
 
 
@@ -55,16 +60,20 @@ def test_every_ok_picture_is_either_kept_or_rejected_with_a_reason(pictures: Any
     rejected = dict(connection.execute("select image_id, reject_reasons from rejected_images").fetchall())
     assert sorted([*kept, *rejected]) == sorted(f"i{n}" for n, p in enumerate(pictures) if p["ok"])
     assert all(rejected.values())
-    funnel = connection.execute("select rows_in, rows_out from funnel where kind = 'generated' order by ordinal").fetchall()
+    funnel = connection.execute(
+        "select rows_in, rows_out from funnel where kind = 'generated' order by ordinal"
+    ).fetchall()
     assert not funnel or (funnel[0][0], funnel[-1][1]) == (len(kept) + len(rejected), len(kept))
-    assert all(before[1] == after[0] for before, after in zip(funnel, funnel[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in itertools.pairwise(funnel))
 
 
 @QUICK
 @given(st.lists(picture, max_size=8), gates)
 def test_a_missing_gated_score_rejects_unless_a_person_keeps_it(pictures: Any, thresholds: Any) -> None:
     connection = world_of(pictures, thresholds, []).in_duckdb()
-    passing = {row[0] for row in connection.execute("select image_id from image_decisions where passes_floors").fetchall()}
+    passing = {
+        row[0] for row in connection.execute("select image_id from image_decisions where passes_floors").fetchall()
+    }
     for n, p in enumerate(pictures):
         gated = {gate for gate, _, task in thresholds if task in (None, p["task"])}
         if any(p["scores"][gate] is None for gate in gated) and p["verdict"] != "keep":
@@ -75,11 +84,11 @@ def test_a_missing_gated_score_rejects_unless_a_person_keeps_it(pictures: Any, t
 @given(st.lists(st.tuples(label, label, label, limit), max_size=8, unique_by=lambda row: row[:3]))
 def test_the_most_specific_threshold_wins(rows: list[tuple[str | None, str | None, str | None, float]]) -> None:
     world = World()
-    labels = {"task": "colors", "category": "colors", "style": "colors"}
+    labels: dict[str, Any] = {"task": "colors", "category": "colors", "style": "colors"}
     world.prompt("p1", **labels)
     world.picture("i1", **labels)
     for *own, value in rows:
-        named = {axis: name for axis, name in zip(labels, own, strict=True) if name}
+        named: dict[str, Any] = {axis: name for axis, name in zip(labels, own, strict=True) if name}
         world.gate("blur", maximum=value, **named)
     matching = [row for row in rows if all(name in (None, "colors") for name in row[:3])]
     best = max(matching, key=lambda row: (sum(map(bool, row[:3])), *map(bool, row[:3])), default=None)

@@ -53,13 +53,15 @@ class World:
         assert not values, f"{table} has no column {sorted(values)}"
         self.tables[table].append(row)
 
-    def prompt(self, prompt_id: str, atoms: list[dict[str, Any]] | None = None, **labels: str) -> None:
+    def prompt(self, prompt_id: str, atoms: list[dict[str, Any]] | None = None, **labels: Any) -> None:
         """A prompt that was compared, kept and screened."""
         self.add("prompts", prompt_id=prompt_id, text=f"text of {prompt_id}", atoms=atoms, **labels)
         self.add("prompt_duplicates", prompt_id=prompt_id, kept_id=prompt_id)
         self.add("prompt_scores", prompt_id=prompt_id, **GOOD_PROMPT)
 
-    def enhanced(self, prompt_id: str, model: str = ENHANCER, atoms: list[dict[str, Any]] | None = None, **scores: float) -> None:
+    def enhanced(
+        self, prompt_id: str, model: str = ENHANCER, atoms: list[dict[str, Any]] | None = None, **scores: Any
+    ) -> None:
         text = f"enhanced text of {prompt_id}"
         self.add("enhanced_prompts", prompt_id=prompt_id, model=model, text=text, atoms=atoms, **(GOOD_PROMPT | scores))
 
@@ -67,25 +69,47 @@ class World:
         """A rendered picture of the policy's generator with a file of its own; its scores are `score`'s matter."""
         variant = values.get("variant", "original")
         text = f"{'enhanced text' if variant == 'enhanced' else 'text'} of {prompt_id}"
-        plain = {"variant": variant, "regime": "square", "generator": "g", "spec_id": SPEC, "text": text, "licence": "Apache-2.0"}
+        plain = {
+            "variant": variant,
+            "regime": "square",
+            "generator": "g",
+            "spec_id": SPEC,
+            "text": text,
+            "licence": "Apache-2.0",
+        }
         size = {"width": 64, "height": 64, "image": b"jpeg " + image_id.encode(), "sha256": f"sha of {image_id}"}
         self.add("images", **({"image_id": image_id, "prompt_id": prompt_id, **plain, **size} | values))
 
-    def score(self, image_id: str, reasons: dict[str, str] | None = None, labels: dict[str, str] | None = None, **scores: float) -> None:
+    def score(
+        self,
+        image_id: str,
+        reasons: dict[str, str] | None = None,
+        labels: dict[str, str] | None = None,
+        **scores: Any,
+    ) -> None:
         self.add("scores", image_id=image_id, reasons=reasons or {}, revisions={}, **(labels or {}), **scores)
 
     def photograph(self, image_id: str, caption: str | None = "a lake", model: str = CAPTIONER, **values: Any) -> None:
         size = {"width": 640, "height": 427, "image": b"photo " + image_id.encode(), "sha256": f"sha of {image_id}"}
         self.add("photos", **({"image_id": image_id, "source": "shelf", "licence": "CC0-1.0", **size} | values))
         if caption is not None:
-            self.add("captions", image_id=image_id, model=model, short_caption=caption, long_caption=f"{caption}, at length")
+            self.add(
+                "captions", image_id=image_id, model=model, short_caption=caption, long_caption=f"{caption}, at length"
+            )
 
     def answer(self, image_id: str, question: str, answer: float | None, model: str = JUDGE) -> None:
         """A judge's answer; None: an error."""
         status = "error" if answer is None else "ok"
         self.add("judgements", image_id=image_id, question=question, answer=answer, status=status, model=model)
 
-    def gate(self, gate: str, kind: str = "generated", minimum: float | None = None, maximum: float | None = None, **labels: str) -> None:
+    def gate(
+        self,
+        gate: str,
+        kind: str = "generated",
+        minimum: float | None = None,
+        maximum: float | None = None,
+        **labels: Any,
+    ) -> None:
         self.add("thresholds", policy="p", gate=gate, kind=kind, minimum=minimum, maximum=maximum, **labels)
 
     def in_duckdb(self) -> duckdb.DuckDBPyConnection:
