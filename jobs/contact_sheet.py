@@ -12,7 +12,7 @@ Cell = tuple[bytes, list[str]]
 
 _BOX = 168  # pixels: the square that a picture is fitted into
 _GAP = 12
-_LINES = 5  # of text under a picture; what is longer ends in an ellipsis
+_LINES = 7  # of text under a picture; what is longer ends in an ellipsis
 _SMALL = 128  # a picture with a shorter side is enlarged by whole pixels, so that its own pixels can be seen
 _PAPER, _INK, _FRAME = (250, 250, 248), (30, 30, 30), (205, 205, 200)
 _TEXT = ImageFont.load_default(12)
@@ -67,7 +67,7 @@ def _fitted(data: bytes) -> Image.Image:
 
 
 def wrapped(lines: Sequence[str]) -> list[str]:
-    """The lines broken at words to the width of a picture; at most five, the last one cut with an ellipsis."""
+    """The lines broken at words to the width of a picture; at most seven, the last one cut with an ellipsis."""
     out: list[str] = []
     for line in lines:
         out += _broken(line)

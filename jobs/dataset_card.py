@@ -26,6 +26,7 @@ def card(manifest: dict[str, Any]) -> str:
     """Markdown; the manifest's `files` are not looked at."""
     subsets = [f"{name} | {n['samples']:,} | {n['shards']:,}" for name, n in manifest["subsets"].items()]
     gates = [_gate(row) for row in manifest["policy"]["thresholds"]]
+    judges = [f"judge | {row['judge']}" for row in manifest["policy"]["policies"]]
     parts = [
         _front_matter(manifest),
         f"# {manifest['release']}\n",
@@ -35,7 +36,7 @@ def card(manifest: dict[str, Any]) -> str:
         "## Files\n\n" + _table("file | what", [*_FILES]) + "\n" + _NULLS,
         "## How they were chosen\n\n" + _table("kind | gate | minimum | maximum | for | note", gates),
         _table("kind | step | rows in | fail | fail only here | rows out", [_step(row) for row in manifest["funnel"]]),
-        "## Made by\n\n" + _table("role | model", _models(manifest["models"])),
+        "## Made by\n\n" + _table("role | model", [*_models(manifest["models"]), *judges]),
         "## Licences\n\n"
         + _table("licence | pictures", [f"{name} | {n:,}" for name, n in manifest["licences"].items()]),
         "A photograph's author and page are in its `.json` and in the Parquet index: name them with it.\n",

@@ -149,12 +149,12 @@ def pictures_of(ask: Ask, rows: Sequence[Row]) -> dict[str, bytes]:
 
 
 def cells(rows: Sequence[Row], pictures: dict[str, bytes]) -> list[Cell]:
-    """A picture with its reasons, if it has any, above its text."""
+    """A picture with its text and, if it has any, the reasons under it."""
     out = []
     for row in rows:
         reasons = row["reasons"] or []
         more = [f"and {len(reasons) - _REASONS} more"] if len(reasons) > _REASONS else []
-        out.append((pictures[row["image_id"]], [*reasons[:_REASONS], *more, row["text"]]))
+        out.append((pictures[row["image_id"]], [row["text"], *reasons[:_REASONS], *more]))
     return out
 
 

@@ -127,7 +127,7 @@ def test_small_pictures_are_enlarged_by_whole_pixels_and_large_ones_fit(
 def test_long_texts_are_wrapped_and_end_in_an_ellipsis() -> None:
     assert wrapped(["a star"]) == ["a star"]
     lines = wrapped(["judge: 0.21 < 0.3", "a long prompt about many stars " * 8, "f" * 64])
-    assert len(lines) == 5
+    assert len(lines) == 7
     assert (lines[0], lines[-1][-1]) == ("judge: 0.21 < 0.3", "…")
     assert "".join(wrapped(["f" * 64])) == "f" * 64
 
