@@ -75,7 +75,7 @@ def forget_views(spark: SparkSession) -> None:
 
 
 def publish_views(spark: SparkSession, catalog_schema: str | None = None) -> None:
-    """Make every view persistent in `catalog_schema` ('catalog.schema'; None: the current one), where the tables are."""
+    """Make every view persistent in `catalog_schema` ('catalog.schema'; None: the current one), with its tables."""
     if catalog_schema is not None:
         spark.sql(f"use {catalog_schema}")
     for name, text in view_texts().items():
