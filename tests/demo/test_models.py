@@ -130,7 +130,8 @@ def test_the_judge_processor_sees_what_its_training_saw() -> None:
     for size in SIZES:
         image = scene_for(Prompts(2).draw().atoms, *size, random.Random(2)).draw()
         pixels = processor(images=[image], text=["<image> is the place snow?"], return_tensors="pt")["pixel_values"]
-        assert torch.allclose(pixels, to_tensor([squared(image)]), atol=1e-5)
+        # another backend of the processor may round one level the other way
+        assert torch.allclose(pixels, to_tensor([squared(image)]), atol=1.01 / 127.5)
 
 
 def test_tensors_and_pictures_are_inverse() -> None:

@@ -90,8 +90,9 @@ def test_a_picture_can_be_rendered_again_from_its_row(context: Context, pipeline
     model = spec.load("cpu")
     again = Image.open(io.BytesIO(model.finish(row, model.run([row])[0])["image"]))
     before = Image.open(io.BytesIO(row["image"]))
-    difference = max(abs(a - b) for a, b in zip(again.tobytes(), before.tobytes(), strict=True))
-    assert difference <= 2  # alone in its batch, floats may round the other way
+    differences = [abs(a - b) for a, b in zip(again.tobytes(), before.tobytes(), strict=True)]
+    # alone in its batch a float may round the other way, which a JPEG spreads over its block; another seed differs by tens
+    assert sum(differences) / len(differences) < 0.2
 
 
 def test_a_text_that_breaks_the_model_is_an_error_row_and_can_be_tried_again(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:

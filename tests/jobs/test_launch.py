@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -9,8 +10,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from deltalake import DeltaTable, Field, Schema
-from deltalake.schema import PrimitiveType
 
 from conf.loading import RecipeError
 from conf.recipe import Recipe, load_recipe
@@ -29,8 +28,19 @@ def recipe_file(tmp_path: Path) -> Path:
 
 
 def a_table(recipe: Recipe, name: str, properties: dict[str, str]) -> None:
-    schema = Schema([Field("image_id", PrimitiveType("string"))])
-    DeltaTable.create(f"{recipe.lakehouse}/{name}", schema, configuration=properties)
+    """The first commit of an empty Delta table with these properties, as Spark writes it."""
+    log = Path(recipe.lakehouse) / name / "_delta_log"
+    log.mkdir(parents=True)
+    column = {"name": "image_id", "type": "string", "nullable": True, "metadata": {}}
+    metadata = {
+        "id": "00000000-0000-0000-0000-000000000000",
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": json.dumps({"type": "struct", "fields": [column]}),
+        "partitionColumns": [],
+        "configuration": properties,
+    }
+    actions = [{"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}, {"metaData": metadata}]
+    (log / f"{0:020}.json").write_text("\n".join(json.dumps(action) for action in actions))
 
 
 def test_a_lakehouse_of_another_recipe_is_refused(recipe_file: Path) -> None:
