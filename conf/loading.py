@@ -1,4 +1,6 @@
-"""Read a YAML file into a frozen pydantic model; every mistake becomes one sentence that names file, key, allowed values and remedy."""
+"""Read a YAML file into a frozen pydantic model; every mistake becomes one sentence that names file, key, allowed
+values and remedy.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ Model = TypeVar("Model", bound=Frozen)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. RecipeError if the file is missing, is not YAML, or holds something else than a mapping."""
+    """The mapping in a YAML file. RecipeError if the file is missing, is not YAML, or holds something else than a
+    mapping.
+    """
     if not path.is_file():
         siblings = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
         known = f"; {path.parent} holds: {', '.join(siblings)}" if siblings else ""
@@ -68,7 +72,9 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=deep)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is written twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} is written twice", key_node.start_mark
+                )
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
 

@@ -1,4 +1,6 @@
-"""Where a file named in a recipe lies: a path, or `package:<import name>/<path>` for a file that an installed package ships."""
+"""Where a file named in a recipe lies: a path, or `package:<import name>/<path>` for a file that an installed package
+ships.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ PREFIX = "package:"
 
 
 def resolve(name: str) -> Path:
-    """The path that `name` means; a plain path is relative to the current directory. RecipeError where the package is not installed."""
+    """The path that `name` means; a plain path is relative to the current directory. RecipeError where the package is
+    not installed.
+    """
     if not name.startswith(PREFIX):
         return Path(name)
     package, _, inside = name.removeprefix(PREFIX).partition("/")
@@ -26,23 +30,30 @@ def resolve(name: str) -> Path:
 def resolve_model(model: str, revision: str | None) -> tuple[str, str]:
     """(location, revision) of a model: a folder on this machine, or a hub id with the commit that the recipe pins.
 
-    A folder's revision is the digest of its files, so that other weights are another model without anybody remembering to say so.
+    A folder's revision is the digest of its files, so that other weights are another model without anybody remembering
+    to say so.
     RecipeError for a hub id without a revision, and for a folder with one that is not its own.
     """
     folder = resolve(model)
     if folder.exists():
         digest = folder_digest(folder)
         if revision not in (None, digest):
-            raise RecipeError(f"{model}: revision {revision!r} is not what lies there ({digest}). Leave the revision out, or restore that model.")
+            raise RecipeError(
+                f"{model}: revision {revision!r} is not what lies there ({digest}). Leave the revision out, or restore that model."
+            )
         return str(folder.resolve()), digest
     if revision is None:
-        raise RecipeError(f"{model}: this is no folder here, and a model of the hub needs a revision. Pin a commit, or give the path of a folder.")
+        raise RecipeError(
+            f"{model}: this is no folder here, and a model of the hub needs a revision. Pin a commit, or give the path of a folder."
+        )
     return model, revision
 
 
 @functools.cache
 def folder_digest(path: Path) -> str:
-    """12 hex digits over the names and bytes of a model's files (or of the one file); its card and hidden files do not count."""
+    """12 hex digits over the names and bytes of a model's files (or of the one file); its card and hidden files do not
+    count.
+    """
     files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
     digest = hashlib.sha256()
     for file in files:

@@ -1,4 +1,6 @@
-"""A policy: a named set of gates over scores, the best-of-n rule and the quotas. Published to tables; the views decide with them."""
+"""A policy: a named set of gates over scores, the best-of-n rule and the quotas. Published to tables; the views decide
+with them.
+"""
 
 from __future__ import annotations
 
@@ -45,12 +47,16 @@ class Threshold(Frozen):
                     f" ({score.about}); give a value inside it"
                 )
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ValueError(f"gate {self.gate}: minimum {self.minimum} is above maximum {self.maximum}: nothing could pass")
+            raise ValueError(
+                f"gate {self.gate}: minimum {self.minimum} is above maximum {self.maximum}: nothing could pass"
+            )
         return self
 
 
 class Best(Frozen):
-    """Of the pictures of one (prompt, variant, regime, generator) that pass every gate, the `of` with the highest `by` are kept."""
+    """Of the pictures of one (prompt, variant, regime, generator) that pass every gate, the `of` with the highest `by`
+    are kept.
+    """
 
     by: str = Field(description="an image score whose direction is higher")
     of: int = Field(default=1, ge=1)
@@ -102,7 +108,13 @@ def load_policy(name: str, taxonomy: Taxonomy) -> Policy:
     folder = CONF / "policies"
     path = Path(name) if name.endswith(".yaml") else folder / f"{name}.yaml"
     if not path.is_file() and not name.endswith(".yaml"):
-        raise unknown(folder, "policy", name, [p.stem for p in folder.glob("*.yaml")], "Name one of these, or the path of a YAML file.")
+        raise unknown(
+            folder,
+            "policy",
+            name,
+            [p.stem for p in folder.glob("*.yaml")],
+            "Name one of these, or the path of a YAML file.",
+        )
     policy = load(Policy, path)
     for rows, where in ((policy.thresholds, "thresholds"), (policy.quotas, "quotas")):
         for row in rows:

@@ -1,4 +1,6 @@
-"""The recipe: one YAML file says everything that a run does. `load_recipe` returns it frozen, checked, with taxonomy and policy resolved."""
+"""The recipe: one YAML file says everything that a run does. `load_recipe` returns it frozen, checked, with taxonomy
+and policy resolved.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ Variant = Literal["original", "enhanced"]
 
 
 class PromptFile(Frozen):
-    """Prompts brought along: a CSV or Parquet file with a column text and, if there, task, category, style (slugs) and atoms (JSON)."""
+    """Prompts brought along: a CSV or Parquet file with a column text and, if there, task, category, style (slugs) and
+    atoms (JSON).
+    """
 
     path: str
     source: str = Field(description="where the prompts come from, recorded with each")
@@ -54,7 +58,9 @@ class Screen(Frozen):
 
 
 class Generator(Frozen):
-    """A diffusers pipeline and how it is called. model: a folder (its revision is its digest), or a hub id with the commit as revision."""
+    """A diffusers pipeline and how it is called. model: a folder (its revision is its digest), or a hub id with the
+    commit as revision.
+    """
 
     name: Slug
     model: str
@@ -98,7 +104,9 @@ class Generation(Frozen):
     def _check(self, regime: str, size: str) -> None:
         width, height = dimensions(size)
         if (regime == "square") != (width == height):
-            raise ValueError(f"regimes.{regime}: {size} does not belong there; square sizes go under square, all others under random_aspect")
+            raise ValueError(
+                f"regimes.{regime}: {size} does not belong there; square sizes go under square, all others under random_aspect"
+            )
         for generator in self.generators:
             multiple, largest = generator.size_multiple, generator.largest_side
             if width % multiple or height % multiple or max(width, height) > largest:
@@ -109,7 +117,9 @@ class Generation(Frozen):
 
 
 class Photos(Frozen):
-    """Real photographs: a folder and its metadata file (CSV or JSON lines; one row a picture: file, author, licence, source, caption)."""
+    """Real photographs: a folder and its metadata file (CSV or JSON lines; one row a picture: file, author, licence,
+    source, caption).
+    """
 
     folder: str
     metadata: str
@@ -117,7 +127,9 @@ class Photos(Frozen):
 
 
 class Scorer(Frozen):
-    """A scorer of the registry (conf/scores.py names them); model and revision where the scorer loads one; options are the scorer's own."""
+    """A scorer of the registry (conf/scores.py names them); model and revision where the scorer loads one; options are
+    the scorer's own.
+    """
 
     name: str
     model: str | None = None
@@ -152,7 +164,9 @@ class Release(Frozen):
 
 
 class Run(Frozen):
-    """How a run behaves. wave_seconds: the work between two commits; max_error_fraction: the share of error rows at which a job stops."""
+    """How a run behaves. wave_seconds: the work between two commits; max_error_fraction: the share of error rows at
+    which a job stops.
+    """
 
     wave_seconds: float = Field(default=30, gt=0)
     max_error_fraction: float = Field(default=0.2, gt=0, le=1)
@@ -226,4 +240,6 @@ def _check_scores(recipe: Recipe, path: Path) -> None:
 
 def _check_prompts(recipe: Recipe, path: Path) -> None:
     if not recipe.prompts.written and not recipe.prompts.files:
-        raise RecipeError(f"{path}: prompts: nothing is written and no file is brought. Set prompts.written or prompts.files.")
+        raise RecipeError(
+            f"{path}: prompts: nothing is written and no file is brought. Set prompts.written or prompts.files."
+        )

@@ -1,6 +1,6 @@
 """Prints what the shipped models reach on held-out prompts and seeds.
 
-python demo/evaluate.py [MODEL ...] [--samples N] [--sheet FILE]
+python demo/evaluate.py [MODEL ...] [--samples N] [--steps N] [--guidance X] [--sheet FILE]
 """
 
 from __future__ import annotations
@@ -46,8 +46,9 @@ def load_generator(folder: Path = MODELS / "generator") -> Any:
     return pipe
 
 
-def evaluate_generator(n: int) -> Figures:
-    return rightness(*painted(load_generator(), n, seed=2))
+def evaluate_generator(n: int, steps: int = STEPS, guidance: float = GUIDANCE) -> Figures:
+    """The oracle's shares at the given number of steps and guidance."""
+    return rightness(*painted(load_generator(), n, 2, guidance, steps))
 
 
 def evaluate_clip(n: int) -> Figures:
@@ -76,7 +77,7 @@ def evaluate_judge(n: int) -> Figures:
     return separation(held, answers(MODELS / "judge", [h.picture.image for h in held], [h.atoms for h in held]))
 
 
-EVALUATIONS: dict[str, Callable[[int], Figures]] = {
+EVALUATIONS: dict[str, Callable[..., Figures]] = {
     "vae": evaluate_vae,
     "generator": evaluate_generator,
     "clip": evaluate_clip,
@@ -89,6 +90,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("models", nargs="*", metavar="MODEL", help=f"of {', '.join(EVALUATIONS)}; all if none is named")
     parser.add_argument("--samples", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=STEPS, help="of the generator")
+    parser.add_argument("--guidance", type=float, default=GUIDANCE, help="of the generator")
     parser.add_argument("--sheet", type=Path, help="write a contact sheet of generated pictures there instead")
     args = parser.parse_args()
     unknown = sorted(set(args.models) - set(EVALUATIONS))
@@ -96,14 +99,15 @@ def main() -> None:
         parser.error(f"{', '.join(unknown)}: no such model; allowed: {', '.join(EVALUATIONS)}")
     torch.set_num_threads(1)
     if args.sheet:
-        prompts, images = painted(load_generator(), args.samples, seed=2)
+        prompts, images = painted(load_generator(), args.samples, 2, args.guidance, args.steps)
         contact_sheet(images).save(args.sheet)
         print("\n".join(f"{i:3d} {p.text}" for i, p in enumerate(prompts)))
         return
     for name in args.models or EVALUATIONS:
-        note = f" ({STEPS} steps, guidance {GUIDANCE})" if name == "generator" else ""
-        figures = ", ".join(f"{key} {value:.3f}" for key, value in EVALUATIONS[name](args.samples).items())
-        print(f"{name}{note}: {figures}", flush=True)
+        note = f" ({args.steps} steps, guidance {args.guidance})" if name == "generator" else ""
+        settings = {"steps": args.steps, "guidance": args.guidance} if name == "generator" else {}
+        told = EVALUATIONS[name](args.samples, **settings)
+        print(f"{name}{note}: " + ", ".join(f"{key} {value:.3f}" for key, value in told.items()), flush=True)
 
 
 if __name__ == "__main__":

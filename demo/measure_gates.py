@@ -1,7 +1,9 @@
-"""How right the demo's gates are: what the policy decided, held against the oracle, which no gate and no policy may use.
+"""How right the demo's gates are: what the policy decided, held against the oracle, which no gate and no policy may
+use.
 
 python demo/measure_gates.py --config conf/demo.yaml
-Reads the lakehouse without Spark. A share is printed with its 95 % interval (Wilson). Brought prompts without atoms are left out: the oracle
+Reads the lakehouse without Spark. A share is printed with its 95 % interval (Wilson). Brought prompts without atoms are
+left out: the oracle
 cannot know what they ask for.
 """
 
@@ -19,7 +21,9 @@ from conf.recipe import load_recipe
 from demo.oracle import wholly_right
 from jobs.sql import open_lakehouse
 
-_PICTURES = "select image_id, atoms, image from candidates where policy = ? and kind = 'generated' and atoms is not null"
+_PICTURES = (
+    "select image_id, atoms, image from candidates where policy = ? and kind = 'generated' and atoms is not null"
+)
 _DECISIONS = "select image_id, passes_floors, kept from image_decisions where policy = ?"
 _FAILED = "select image_id, gate from image_gates where policy = ? and not passed"
 

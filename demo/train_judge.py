@@ -1,8 +1,10 @@
 """labeled pictures and yes/no questions -> demo/models/judge: a small Llava of transformers.
 
 python demo/train_judge.py --minutes 30
-Its vision tower learns to name what every patch shows, with heads of its own and in the words of the questions; alone at first, then the
-whole answers questions too. Without the words a question's "red" has to find out by trial which patches are meant by it, and does not in this time.
+Its vision tower learns to name what every patch shows, with heads of its own and in the words of the questions; alone
+at first, then the
+whole answers questions too. Without the words a question's "red" has to find out by trial which patches are meant by
+it, and does not in this time.
 """
 
 from __future__ import annotations
@@ -127,7 +129,9 @@ def patch_loss(judge: Judge, patches: Tensor, batch: list[Labeled]) -> Tensor:
 
 
 def word_loss(judge: Judge, patches: Tensor, batch: list[Labeled], tokens: Any) -> Tensor:
-    """What a patch shows, said in the questions' own words: the projected patch lies near the embeddings of its shape, color, style and place."""
+    """What a patch shows, said in the questions' own words: the projected patch lies near the embeddings of its shape,
+    color, style and place.
+    """
     inside, _, color, style, place = (t.to(patches.device) for t in patch_classes(batch))
     words = judge.llava.model.language_model.embed_tokens.weight
     said = F.rms_norm(judge.llava.model.multi_modal_projector(patches), (WIDTH,))

@@ -50,7 +50,9 @@ def run(context: Context) -> None:
 
 
 def requests(texts: DataFrame, generation: Generation, name: str, spec: DiffusersGenerator, seed: int) -> DataFrame:
-    """texts -> one row a picture to render: every variant in every regime, `candidates` times, with its seed, size and id."""
+    """texts -> one row a picture to render: every variant in every regime, `candidates` times, with its seed, size and
+    id.
+    """
     chosen = texts.where(F.col("variant").isin(*generation.variants))
     regimes = F.array(*[F.lit(regime) for regime in sorted(generation.regimes)])
     wanted = chosen.withColumn("regime", F.explode(regimes)).withColumn(
@@ -83,7 +85,9 @@ def rendered(wave: DataFrame, generator: Generator, spec: DiffusersGenerator) ->
     return wave.mapInArrow(stage, schema=from_arrow_schema(stage.schema)).withColumns(constants)
 
 
-def _identify(row: dict[str, Any], name: str, parameters: dict[str, Any], sizes: dict[str, Any], recipe_seed: int) -> dict[str, Any]:
+def _identify(
+    row: dict[str, Any], name: str, parameters: dict[str, Any], sizes: dict[str, Any], recipe_seed: int
+) -> dict[str, Any]:
     seed = image_seed(recipe_seed, row["prompt_id"], row["variant"], row["regime"], name, row["candidate"])
     choices = sizes[row["regime"]]
     width, height = choices[int(content_id([seed, "size"])[:8], 16) % len(choices)]
@@ -109,7 +113,9 @@ def _sample(context: Context, todo: DataFrame, generator: Generator, spec: Diffu
     path = context.sample_path(f"generate_images_{generator.name}")
     save_contact_sheet(path, cells, columns=4, title=f"{generator.name}@{spec.revision}: a sample of {len(cells)}")
     seconds = sum(row["seconds"] for row in rows) / max(1, len(rows))
-    context.say(f"generate_images: {len(cells)} of {len(rows)} pictures in {path}, {seconds:.3f} s each; nothing was written to the lakehouse")
+    context.say(
+        f"generate_images: {len(cells)} of {len(rows)} pictures in {path}, {seconds:.3f} s each; nothing was written to the lakehouse"
+    )
     for row in rows:
         if row["status"] == "error":
             context.say(f"  {row['error_class']}: {row['error_message']}")

@@ -1,8 +1,11 @@
-"""How every job starts: read the recipe, check the lakehouse, only then start Spark; errors that a person can mend are one sentence."""
+"""How every job starts: read the recipe, check the lakehouse, only then start Spark; errors that a person can mend are
+one sentence.
+"""
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
@@ -42,7 +45,9 @@ class Context:
         print(text, flush=True)
 
     def view(self, name: str) -> DataFrame:
-        """A view's rows of the recipe's policy. Views are registered as they are asked for: analysing all of them takes longer than most jobs."""
+        """A view's rows of the recipe's policy. Views are registered as they are asked for: analysing all of them takes
+        longer than most jobs.
+        """
         from pyspark.sql import functions as F
 
         from schemas.sql_views import register_views
@@ -61,17 +66,25 @@ Job = Callable[[Context], None]
 
 
 def main(run: Job, *, plan: bool = False, retry: Sequence[str] = (), sample: bool = False) -> None:
-    """The whole of a job's command line. Exit status: 0 done, 1 stopped by an error, 2 a mistake in the recipe or arguments, 130 interrupted."""
-    parser = argparse.ArgumentParser(description=(sys.modules["__main__"].__doc__ or "").strip(), formatter_class=argparse.RawTextHelpFormatter)
+    """The whole of a job's command line. Exit status: 0 done, 1 stopped by an error, 2 a mistake in the recipe or
+    arguments, 130 interrupted.
+    """
+    parser = argparse.ArgumentParser(
+        description=(sys.modules["__main__"].__doc__ or "").strip(), formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--config", required=True, help="the recipe, a YAML file; conf/demo.yaml is one")
     parser.add_argument("--catalog", help="catalog that holds the tables; without it they are registered by path")
     parser.add_argument("--schema", help="schema in the catalog")
     if plan:
-        parser.add_argument("--plan", action="store_true", help="say what there is to do and how long it would take; start no model")
+        parser.add_argument(
+            "--plan", action="store_true", help="say what there is to do and how long it would take; start no model"
+        )
     if retry:
         parser.add_argument("--retry", choices=retry, help="do only these rows again")
     if sample:
-        parser.add_argument("--sample", type=int, metavar="N", help="try N rows into a contact sheet; write nothing to the lakehouse")
+        parser.add_argument(
+            "--sample", type=int, metavar="N", help="try N rows into a contact sheet; write nothing to the lakehouse"
+        )
     options = vars(parser.parse_args())
     sys.exit(_guarded(lambda: _launch(run, options)))
 
@@ -82,7 +95,9 @@ def _launch(run: Job, options: dict[str, Any]) -> None:
         raise RecipeError("--catalog and --schema go together; give both or neither.")
     catalog_schema = f"{options['catalog']}.{options['schema']}" if options["catalog"] else None
     check_owner(recipe)
-    context = open_context(recipe, catalog_schema, **{k: options[k] for k in ("plan", "retry", "sample") if k in options})
+    context = open_context(
+        recipe, catalog_schema, **{k: options[k] for k in ("plan", "retry", "sample") if k in options}
+    )
     try:
         run(context)
     finally:
@@ -100,7 +115,9 @@ def open_context(recipe: Recipe, catalog_schema: str | None = None, **flags: Any
 
 
 def start_spark(name: str) -> SparkSession:
-    """The session; its properties come from spark-submit's properties file (set-up puts the embedded default's into the environment)."""
+    """The session; its properties come from spark-submit's properties file (set-up puts the embedded default's into the
+    environment).
+    """
     from pyspark.sql import SparkSession
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -109,7 +126,9 @@ def start_spark(name: str) -> SparkSession:
         spark._jvm.io.delta.tables.DeltaTable  # noqa: B018
         spark.sql("select 1 as one").first()
     except Exception as error:
-        raise JobError(f"Spark does not start with Delta Lake ({error}). Run `make set-up`, or pass --packages with the Delta jar of conf/spark-defaults.conf.") from None
+        raise JobError(
+            f"Spark does not start with Delta Lake ({error}). Run `make set-up`, or pass --packages with the Delta jar of conf/spark-defaults.conf."
+        ) from None
     return spark
 
 
@@ -158,8 +177,6 @@ def _interrupt(signum: int, frame: object) -> None:
 
 def _same_command() -> str:
     script, *arguments = sys.argv
-    try:
+    with contextlib.suppress(ValueError):  # a script elsewhere keeps its whole path
         script = str(Path(script).resolve().relative_to(Path.cwd()))
-    except ValueError:
-        pass
     return " ".join(["spark-submit", script, *arguments])

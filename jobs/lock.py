@@ -18,7 +18,8 @@ from jobs.launch import Context, JobError
 def table_lock(context: Context, table: str) -> Iterator[None]:
     """Hold `table` while the block runs. JobError if another driver holds it, saying which.
 
-    The lock is the kernel's (flock), so a killed driver leaves none behind. Where several machines share the folder without shared locks
+    The lock is the kernel's (flock), so a killed driver leaves none behind. Where several machines share the folder
+    without shared locks
     (object stores), the workflow's max_concurrent_runs: 1 does the same.
     """
     folder = Path(context.recipe.lakehouse.removeprefix("file:")) / "_locks"
@@ -32,6 +33,15 @@ def table_lock(context: Context, table: str) -> Iterator[None]:
                 f"{table} is being written by another run ({handle.read().strip()}). Wait until it has ended, or stop it; then run this again."
             ) from None
         handle.truncate(0)
-        handle.write(json.dumps({"run": context.run_id, "host": socket.gethostname(), "pid": os.getpid(), "since": f"{datetime.now(UTC):%FT%TZ}"}))
+        handle.write(
+            json.dumps(
+                {
+                    "run": context.run_id,
+                    "host": socket.gethostname(),
+                    "pid": os.getpid(),
+                    "since": f"{datetime.now(UTC):%FT%TZ}",
+                }
+            )
+        )
         handle.flush()
         yield

@@ -35,8 +35,7 @@ def describe(
         "shard_of_a_key": "first 8 hex digits of the key's SHA-256, modulo the subset's shards",
         "kept_digest": release.digest,
         "licences": _licences(samples),
-        "policy": {"name": policy}
-        | {table: _rows(context, table) for table in ("policies", "thresholds", "quotas")},
+        "policy": {"name": policy} | {table: _rows(context, table) for table in ("policies", "thresholds", "quotas")},
         "funnel": _rows(context, "funnel"),
         "models": _models(context, samples),
         "table_versions": release.table_versions,

@@ -32,7 +32,9 @@ def run(context: Context) -> None:
         if published and published[0]["digest"] == wanted["policies"][0]["digest"]:
             context.say(f"publish_views: policy {policy.name} is published; nothing to do")
             for line in changes:
-                context.say(f"  edited by SQL since: {line}. It counts until the file changes; put it into the file to keep it.")
+                context.say(
+                    f"  edited by SQL since: {line}. It counts until the file changes; put it into the file to keep it."
+                )
         else:
             for table, rows in wanted.items():
                 context.lakehouse.replace(table, _frame(context, table, rows), where=f"policy = '{policy.name}'")
@@ -55,7 +57,12 @@ def policy_rows(recipe: Recipe) -> dict[str, list[dict[str, Any]]]:
         "generator_specs": [generator_spec(g, recipe.generation.quality).spec_id for g in recipe.generation.generators],
     }
     digest = hashlib.sha256((policy.digest() + json.dumps(models, sort_keys=True)).encode()).hexdigest()
-    head = {"policy": policy.name, "best_by": policy.best.by, "best_of": policy.best.of, "licences": list(policy.licences)}
+    head = {
+        "policy": policy.name,
+        "best_by": policy.best.by,
+        "best_of": policy.best.of,
+        "licences": list(policy.licences),
+    }
     return {
         "thresholds": [{"policy": policy.name} | row.model_dump() for row in policy.thresholds],
         "quotas": [{"policy": policy.name} | row.model_dump() for row in policy.quotas],
@@ -69,7 +76,12 @@ def _frame(context: Context, table: str, rows: list[dict[str, Any]]) -> DataFram
 
 
 def _rows(context: Context, table: str) -> list[dict[str, Any]]:
-    rows = context.lakehouse.read(table).where(F.col("policy") == context.recipe.gates.name).drop("run_id", "created_at").collect()
+    rows = (
+        context.lakehouse.read(table)
+        .where(F.col("policy") == context.recipe.gates.name)
+        .drop("run_id", "created_at")
+        .collect()
+    )
     return [row.asDict() for row in rows]
 
 

@@ -1,4 +1,6 @@
-"""recipe -> shards: every job in one Spark session, in order; then the report. The tuple below is the order that databricks.yml has."""
+"""recipe -> shards: every job in one Spark session, in order; then the report. The tuple below is the order that
+databricks.yml has.
+"""
 
 from __future__ import annotations
 

@@ -10,7 +10,9 @@ from udfs.generators import DiffusersGenerator
 
 
 def generator_spec(generator: Generator, quality: int) -> DiffusersGenerator:
-    """The resolved spec; its parameters and so every id hold the recipe's name of the model, not a path of this machine."""
+    """The resolved spec; its parameters and so every id hold the recipe's name of the model, not a path of this
+    machine.
+    """
     location, revision = resolve_model(generator.model, generator.revision)
     return DiffusersGenerator(
         model=generator.model,

@@ -1,4 +1,6 @@
-"""Waves: the unit of commit and of restart. Small rows in order, cut by the measured rate, each wave one commit with its progress line."""
+"""Waves: the unit of commit and of restart. Small rows in order, cut by the measured rate, each wave one commit with
+its progress line.
+"""
 
 from __future__ import annotations
 
@@ -68,9 +70,16 @@ def run_waves(
 
 
 def numbered(todo: DataFrame, order: Sequence[str]) -> tuple[DataFrame, int]:
-    """The rows, stored once, with `_n` = 0, 1, ... in `order`; and how many they are. Counts go to the driver, rows never do."""
-    keyed = todo.orderBy(*order).withColumn("_id", F.monotonically_increasing_id()).localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
-    # A checkpoint and not a cache: an append to a table that `todo` was compared with invalidates a cache, and the numbers would move.
+    """The rows, stored once, with `_n` = 0, 1, ... in `order`; and how many they are. Counts go to the driver, rows
+    never do.
+    """
+    keyed = (
+        todo.orderBy(*order)
+        .withColumn("_id", F.monotonically_increasing_id())
+        .localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
+    )
+    # A checkpoint and not a cache: an append to a table that `todo` was compared with invalidates a cache, and the
+    # numbers would move.
     partition = F.shiftright("_id", _PARTITION_BITS).cast("int")
     counts = sorted((row["p"], row["count"]) for row in keyed.groupBy(partition.alias("p")).count().collect())
     offsets, total = {}, 0
@@ -82,7 +91,9 @@ def numbered(todo: DataFrame, order: Sequence[str]) -> tuple[DataFrame, int]:
     return keyed.withColumn("_n", start + within).drop("_id"), total
 
 
-def _run(context: Context, table: str, rows: DataFrame, progress: Progress, transform: Callable[[DataFrame], DataFrame]) -> Progress:
+def _run(
+    context: Context, table: str, rows: DataFrame, progress: Progress, transform: Callable[[DataFrame], DataFrame]
+) -> Progress:
     tasks = context.spark.sparkContext.defaultParallelism
     size = _first_wave(context, table, tasks)
     progress.started = time.monotonic()
@@ -113,14 +124,18 @@ def _commit(context: Context, table: str, frame: DataFrame, wave: int) -> int:
         frame = frame.withColumn("wave", F.lit(wave))
     counts = Observation()
     is_error = F.col("status") == "error" if "status" in frame.columns else F.lit(False)
-    seen = with_run(frame, context.run_id).observe(counts, F.count_if(is_error).alias("errors"), F.count(F.lit(1)).alias("rows"))
+    seen = with_run(frame, context.run_id).observe(
+        counts, F.count_if(is_error).alias("errors"), F.count(F.lit(1)).alias("rows")
+    )
     context.lakehouse.append(table, seen, context.run_id, wave)
     return int(counts.get["errors"])
 
 
 def _first_wave(context: Context, table: str, tasks: int) -> int:
     seconds = _mean_seconds(context, table)
-    return max(tasks, round(tasks * context.recipe.run.wave_seconds / seconds)) if seconds else tasks * _PROBE_ROWS_A_TASK
+    return (
+        max(tasks, round(tasks * context.recipe.run.wave_seconds / seconds)) if seconds else tasks * _PROBE_ROWS_A_TASK
+    )
 
 
 def _mean_seconds(context: Context, table: str) -> float | None:
@@ -151,7 +166,9 @@ def _say_plan(context: Context, table: str, rows: DataFrame, total: int, noun: s
     if seconds and total:
         tasks = context.spark.sparkContext.defaultParallelism
         hours = total * seconds / 3600
-        context.say(f"  measured {seconds:.3f} s each: {hours:.2f} device-hours, about {duration(total * seconds / tasks)} on {tasks} task slots")
+        context.say(
+            f"  measured {seconds:.3f} s each: {hours:.2f} device-hours, about {duration(total * seconds / tasks)} on {tasks} task slots"
+        )
     elif total:
         context.say("  no rate measured yet: try --sample, or the first wave will measure it")
     strata = [name for name in ("task", "category", "style") if name in rows.columns]

@@ -1,4 +1,6 @@
-"""The only writer of Delta tables: creates them, appends waves, replaces, merges scores, and reports every table version."""
+"""The only writer of Delta tables: creates them, appends waves, replaces, merges scores, and reports every table
+version.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from pyspark.sql import functions as F
 from schemas.sql_views import forget_views
 from schemas.tables import IMAGE_SCORES, SCHEMA_VERSION, TABLES, Column, Table
 
-# Small row groups, no statistics and no dictionary on the picture column: a range of ids is read without its neighbours' bytes.
+# Small row groups, no statistics and no dictionary on the picture column: a range of ids is read without its
+# neighbours' bytes.
 _IMAGE_PROPERTIES = {
     "parquet.block.size": str(32 * 1024 * 1024),
     "parquet.column.statistics.enabled#image": "false",
@@ -45,12 +48,16 @@ class Lakehouse:
         self.register()
 
     def register(self) -> None:
-        """Make every table known by its bare name; without a catalog as temporary views over the paths. Views are registered when asked for."""
+        """Make every table known by its bare name; without a catalog as temporary views over the paths. Views are
+        registered when asked for.
+        """
         forget_views(self.spark)
         for name in TABLES:
             if self.catalog_schema:
                 location = self.path(name)
-                self.spark.sql(f"create table if not exists {self.catalog_schema}.{name} using delta location '{location}'")
+                self.spark.sql(
+                    f"create table if not exists {self.catalog_schema}.{name} using delta location '{location}'"
+                )
             else:
                 self.read(name).createOrReplaceTempView(name)
         if self.catalog_schema:
@@ -66,7 +73,9 @@ class Lakehouse:
         return reader.load(self.path(table))
 
     def append(self, table: str, frame: DataFrame, run_id: str, wave: int) -> None:
-        """Append one wave. The commit is guarded: the same (run, wave) again adds nothing; restart safety is the caller's anti-join."""
+        """Append one wave. The commit is guarded: the same (run, wave) again adds nothing; restart safety is the
+        caller's anti-join.
+        """
         columns = TABLES[table].column_names
         writer = frame.select(*columns).write.format("delta").mode("append")
         writer.option("txnAppId", f"{table}/{run_id}").option("txnVersion", wave).save(self.path(table))
@@ -80,7 +89,8 @@ class Lakehouse:
         writer.save(self.path(table))
 
     def merge_scores(self, frame: DataFrame) -> None:
-        """Merge one row a picture into scores: what the new passes answered replaces the old answer, a null with its reason included.
+        """Merge one row a picture into scores: what the new passes answered replaces the old answer, a null with its
+        reason included.
 
         new.revisions names every score that was asked for; of the others the old value, reason and revision stay.
         """
@@ -102,7 +112,9 @@ class Lakehouse:
             .execute()
         )
 
-    def missing(self, inputs: DataFrame, table: str, key: Iterable[str] | None = None, done: DataFrame | None = None) -> DataFrame:
+    def missing(
+        self, inputs: DataFrame, table: str, key: Iterable[str] | None = None, done: DataFrame | None = None
+    ) -> DataFrame:
         """The input rows whose key is not in the table yet: the work to do. `done` narrows what counts as being there."""
         on = list(key or TABLES[table].key)
         rows = self.read(table) if done is None else done
@@ -146,7 +158,9 @@ class Lakehouse:
 
 
 def _can_be_skipped(column: Column, table: Table) -> bool:
-    """Whether Delta keeps minimum and maximum of the column a file: long texts and nested, boolean and binary ones would cost more than they save."""
+    """Whether Delta keeps minimum and maximum of the column a file: long texts and nested, boolean and binary ones
+    would cost more than they save.
+    """
     simple = column.type in ("string", "int", "bigint", "double", "timestamp")
     return simple and column.name not in (*table.unindexed, *table.partitioned_by)
 

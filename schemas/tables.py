@@ -1,4 +1,5 @@
-"""Every table: columns with their comments, key, partitioning and constraints. Nothing else in the repository names a column's type.
+"""Every table: columns with their comments, key, partitioning and constraints. Nothing else in the repository names a
+column's type.
 
 Types are Spark SQL's. A column is `not null` only where every row of every status has it.
 """
@@ -107,7 +108,9 @@ _TABLES = (
             Column("template", "string", "slug of the template; null for a prompt that was brought"),
             Column("atoms", ATOMS, "the checkable facts that the text states; null where nobody recorded them"),
             Column("source", "string", "grammar, or where the file says that its prompts come from", True),
-            Column("writer", "string", "the writer, name@revision; the file's name for a prompt that was brought", True),
+            Column(
+                "writer", "string", "the writer, name@revision; the file's name for a prompt that was brought", True
+            ),
             *RUN,
         ),
         checks=(("text_not_empty", "length(trim(text)) > 0"),),
@@ -168,14 +171,18 @@ _TABLES = (
             Column("regime", "string", "square or random_aspect", True),
             Column("generator", "string", "the recipe's name of the generator", True),
             Column("spec_id", "string", "content id of the resolved generator spec", True),
-            Column("candidate", "int", "0, 1, ... among the pictures of the same prompt, variant, regime, generator", True),
+            Column(
+                "candidate", "int", "0, 1, ... among the pictures of the same prompt, variant, regime, generator", True
+            ),
             Column("seed", "bigint", "seed of this picture's own random generator", True),
             Column("text", "string", "the exact text sent", True),
             Column("width", "int", "pixels", True),
             Column("height", "int", "pixels", True),
             Column("image", "binary", "JPEG, RGB, marked trainedAlgorithmicMedia; null where status is error"),
             Column("sha256", "string", "SHA-256 of the JPEG"),
-            Column("output_may_train", "boolean", "whether the generator's licence lets its output train a model", True),
+            Column(
+                "output_may_train", "boolean", "whether the generator's licence lets its output train a model", True
+            ),
             *_labels(),
             *STATUS,
             *MODEL,
@@ -247,7 +254,9 @@ _TABLES = (
             Column("revisions", "map<string,string>", "score -> the model that gave it, name@revision"),
             Column("seconds_by_scorer", "map<string,double>", "scorer -> its share of its batch's wall time"),
             Column("phash", "string", "64-bit perceptual hash, 16 hex digits"),
-            Column("mean_color", "array<float>", "mean of R, G, B over a 4 x 4 grid, 0-255: the check that pHash lacks"),
+            Column(
+                "mean_color", "array<float>", "mean of R, G, B over a 4 x 4 grid, 0-255: the check that pHash lacks"
+            ),
             Column("embedding", "array<float>", "unit image vector of the recipe's first CLIP scorer"),
             *_labels(),
             *STATUS,
@@ -276,7 +285,9 @@ _TABLES = (
             *RUN,
         ),
         partitioned_by=STRATUM,
-        checks=(("no_score_is_nan", " and ".join(f"not coalesce(isnan({column.name}), false)" for column in IMAGE_SCORES)),),
+        checks=(
+            ("no_score_is_nan", " and ".join(f"not coalesce(isnan({column.name}), false)" for column in IMAGE_SCORES)),
+        ),
         unindexed=("mean_color", "reasons", "revisions"),
     ),
     Table(
@@ -285,9 +296,15 @@ _TABLES = (
         ("image_id",),
         (
             Column("image_id", "string", "the picture", True),
-            Column("group_id", "string", "the smallest image_id of its group; itself where nothing looks the same", True),
+            Column(
+                "group_id", "string", "the smallest image_id of its group; itself where nothing looks the same", True
+            ),
             Column("phash_distance", "int", "Hamming distance to the nearest member of its group, bits; null if alone"),
-            Column("color_distance", "double", "mean absolute difference to that member over the color grid, 0-255; null if alone"),
+            Column(
+                "color_distance",
+                "double",
+                "mean absolute difference to that member over the color grid, 0-255; null if alone",
+            ),
             *RUN,
         ),
     ),
@@ -314,7 +331,9 @@ _TABLES = (
         ("policy",),
         (
             Column("policy", "string", "the policy's name", True),
-            Column("best_by", "string", "the score that ranks pictures of one prompt, variant, regime, generator", True),
+            Column(
+                "best_by", "string", "the score that ranks pictures of one prompt, variant, regime, generator", True
+            ),
             Column("best_of", "int", "how many of them are kept", True),
             Column("judge", "string", "the judge whose answers count, name@revision", True),
             Column("enhancer", "string", "the enhancer whose texts count, name@revision", True),
@@ -386,7 +405,12 @@ _TABLES = (
             Column("policy", "string", "the policy that chose its samples", True),
             Column("samples", "bigint", "samples in all", True),
             Column("shards", "map<string,int>", "subset -> number of shards, frozen", True),
-            Column("kept_digest", "string", "SHA-256 over the kept samples (ids, texts, labels, sizes, scores) in order of image_id", True),
+            Column(
+                "kept_digest",
+                "string",
+                "SHA-256 over the kept samples (ids, texts, labels, sizes, scores) in order of image_id",
+                True,
+            ),
             Column("table_versions", "map<string,bigint>", "table -> Delta version read", True),
             Column("manifest_sha256", "string", "SHA-256 of manifest.json", True),
             Column("folder", "string", "where the shards are", True),

@@ -33,7 +33,12 @@ def small_recipe(lakehouse: Lakehouse, **parts: Any) -> Recipe:
     recipe = Recipe(**(fields | parts))
     recipe._taxonomy = load_taxonomy("scenes")
     recipe._policy = Policy(
-        name="test", best=Best(by="judge"), thresholds=(Threshold(gate="prompt_words", kind="prompt", minimum=3), Threshold(gate="judge", kind="generated", minimum=0.5))
+        name="test",
+        best=Best(by="judge"),
+        thresholds=(
+            Threshold(gate="prompt_words", kind="prompt", minimum=3),
+            Threshold(gate="judge", kind="generated", minimum=0.5),
+        ),
     )
     recipe._path = root / "recipe.yaml"
     return recipe

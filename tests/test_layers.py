@@ -1,4 +1,6 @@
-"""The layer contract of the design: what each folder may import at the top of a file, and what no code may do to tables with pictures."""
+"""The layer contract of the design: what each folder may import at the top of a file, and what no code may do to tables
+with pictures.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ MAY_IMPORT = {
     "schemas": STANDARD | {"schemas", "pyspark", "delta"},
     "udfs": STANDARD | {"udfs", "pyarrow", "numpy", "PIL"},
 }
+
 
 def sources(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
@@ -41,7 +44,9 @@ def imports_when_loaded(path: Path) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("path", [p for folder in MAY_IMPORT for p in sources(folder)], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [p for folder in MAY_IMPORT for p in sources(folder)], ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_a_layer_imports_only_what_it_may(path: Path) -> None:
     layer = path.relative_to(ROOT).parts[0]
     roots = {name.split(".")[0] for name in imports_when_loaded(path)}
@@ -64,7 +69,9 @@ def test_a_job_imports_no_other_job(path: Path) -> None:
         assert not imports_when_loaded(path) & others
 
 
-@pytest.mark.parametrize("path", [*sources("jobs"), *sources("schemas"), *sources("udfs")], ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", [*sources("jobs"), *sources("schemas"), *sources("udfs")], ids=lambda p: str(p.relative_to(ROOT))
+)
 def test_only_the_scores_are_merged_and_nothing_is_updated(path: Path) -> None:
     """No MERGE or UPDATE can touch images or photos: the one merge names scores, and there is no update at all."""
     text = path.read_text(encoding="utf-8")
@@ -74,6 +81,10 @@ def test_only_the_scores_are_merged_and_nothing_is_updated(path: Path) -> None:
         assert 'DeltaTable.forPath(self.spark, self.path("scores"))' in text
     else:
         assert merges == 0
-        assert not re.search(r"from delta[. ]|DeltaTable\.for|format\(.delta.\)\s*\.mode", text), "only schemas/delta.py writes Delta"
-    updates = re.findall(r"\.update\(\s*(?:condition|set)\s*=|\bupdate\s+delta\.|whenMatchedUpdate(?!\(set=updates\))", text)
+        assert not re.search(r"from delta[. ]|DeltaTable\.for|format\(.delta.\)\s*\.mode", text), (
+            "only schemas/delta.py writes Delta"
+        )
+    updates = re.findall(
+        r"\.update\(\s*(?:condition|set)\s*=|\bupdate\s+delta\.|whenMatchedUpdate(?!\(set=updates\))", text
+    )
     assert not updates

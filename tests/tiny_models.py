@@ -1,4 +1,6 @@
-"""Tiny models of the real classes, built from their configs with random weights: they load like the big ones and answer noise."""
+"""Tiny models of the real classes, built from their configs with random weights: they load like the big ones and answer
+noise.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,12 @@ def tokenizer(folder: Path, words: list[str], length: int = 16) -> Path:
     core.pre_tokenizer = pre_tokenizers.Whitespace()
     core.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 1), ("</s>", 2)])
     fast = PreTrainedTokenizerFast(
-        tokenizer_object=core, pad_token="<pad>", bos_token="<s>", eos_token="</s>", unk_token="<unk>", model_max_length=length
+        tokenizer_object=core,
+        pad_token="<pad>",
+        bos_token="<s>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        model_max_length=length,
     )
     fast.save_pretrained(folder)
     return folder
@@ -51,10 +58,19 @@ def diffusion_pipeline(folder: Path) -> Path:
             up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
         ),
         text_encoder=CLIPTextModel(
-            CLIPTextConfig(vocab_size=16, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, max_position_embeddings=16)
+            CLIPTextConfig(
+                vocab_size=16,
+                hidden_size=16,
+                intermediate_size=16,
+                num_hidden_layers=1,
+                num_attention_heads=2,
+                max_position_embeddings=16,
+            )
         ),
         tokenizer=PreTrainedTokenizerFast.from_pretrained(tokens),
-        scheduler=UniPCMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=1.0, steps_offset=1),
+        scheduler=UniPCMultistepScheduler(
+            prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=1.0, steps_offset=1
+        ),
         safety_checker=None,
         feature_extractor=None,
         requires_safety_checker=False,

@@ -20,7 +20,8 @@ class NoDeviceError(RuntimeError):
 def claim_device() -> str:
     """'cuda:<i>' leased to this process until it ends, or 'cpu' where there is no accelerator.
 
-    A lease and not Spark's task resource: a reused worker gets another address from task to task, while its model stays where it is.
+    A lease and not Spark's task resource: a reused worker gets another address from task to task, while its model stays
+    where it is.
     Raises NoDeviceError when there are accelerators and all are taken: more task slots than devices.
     """
     import torch

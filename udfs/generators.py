@@ -1,4 +1,6 @@
-"""Generators: a diffusers pipeline as a spec. One random generator a picture, seeded from its row, so the place in a batch does not matter."""
+"""Generators: a diffusers pipeline as a spec. One random generator a picture, seeded from its row, so the place in a
+batch does not matter.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ class BlankImageError(ValueError):
 class DiffusersGenerator:
     """How a pipeline is loaded and called; `parameters` is the part that shapes the pixels and so the ids.
 
-    model: its name in the recipe, with `revision` its identity; location: the folder that holds it on this machine, or the hub id.
+    model: its name in the recipe, with `revision` its identity; location: the folder that holds it on this machine, or
+    the hub id.
     """
 
     model: str
@@ -109,10 +112,13 @@ class _LoadedPipeline:
 
 
 def to_picture(pixels: np.ndarray) -> Image.Image:
-    """An RGB picture from (height, width, 3) floats in 0-1. BlankImageError unless they are finite and their standard deviation is above 2/255."""
+    """An RGB picture from (height, width, 3) floats in 0-1. BlankImageError unless they are finite and their standard
+    deviation is above 2/255.
+    """
     if not np.isfinite(pixels).all():
-        raise BlankImageError("the pipeline decoded to values that are not finite; use bfloat16 or float32, or the pipeline's fixed VAE")
+        raise BlankImageError(
+            "the pipeline decoded to values that are not finite; use bfloat16 or float32, or the pipeline's fixed VAE"
+        )
     if pixels.std() <= 2 / 255:
         raise BlankImageError(f"the picture is uniform (standard deviation {pixels.std() * 255:.2f}/255)")
     return Image.fromarray((pixels * 255).round().clip(0, 255).astype(np.uint8), "RGB")
-

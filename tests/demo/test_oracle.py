@@ -7,7 +7,7 @@ import random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from demo.measures import altered
 from demo.oracle import judge, read, wholly_right
@@ -54,6 +54,14 @@ def test_an_empty_place_has_nothing_in_it() -> None:
     blank = Image.new("RGB", (64, 64), (238, 241, 245))
     assert read(blank).found == ()
     assert judge(blank, CIRCLE) == {0: False, 1: False, 2: False, 3: True, 4: False}
+
+
+def test_a_shape_of_another_form_is_none_of_the_five() -> None:
+    image = Image.new("RGB", (64, 64), (238, 241, 245))
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((14, 14, 20, 50), fill=(214, 38, 40))  # an L
+    pen.rectangle((14, 44, 50, 50), fill=(214, 38, 40))
+    assert [(f.shape, f.color) for f in read(image).found] == [(None, "red")]
 
 
 def test_a_kind_of_atom_that_it_cannot_check_is_an_error() -> None:

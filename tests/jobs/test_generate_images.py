@@ -54,10 +54,14 @@ def context(spark: SparkSession, lakehouse: Lakehouse, pipeline: Path) -> Contex
         name="tiny", model=str(pipeline), pipeline="StableDiffusionPipeline", dtype="float32", steps=2, guidance=2.0,
         size_multiple=16, largest_side=80, batch_size=4, licence="Apache-2.0", output_may_train=True,
     )  # fmt: skip
-    generation = Generation(generators=(generator,), regimes={"square": ("64x64",), "random_aspect": ("80x48", "48x80")}, candidates=2)
+    generation = Generation(
+        generators=(generator,), regimes={"square": ("64x64",), "random_aspect": ("80x48", "48x80")}, candidates=2
+    )
     recipe = small_recipe(lakehouse, generation=generation, run=Run(wave_seconds=5))
     rows = [("test", *row) for row in TEXTS]
-    texts = spark.createDataFrame(rows, "policy string, prompt_id string, variant string, text string, task string, category string, style string")
+    texts = spark.createDataFrame(
+        rows, "policy string, prompt_id string, variant string, text string, task string, category string, style string"
+    )
     texts.createOrReplaceTempView("accepted_texts")
     return Context(spark, recipe, lakehouse, "run1")
 
@@ -91,11 +95,14 @@ def test_a_picture_can_be_rendered_again_from_its_row(context: Context, pipeline
     again = Image.open(io.BytesIO(model.finish(row, model.run([row])[0])["image"]))
     before = Image.open(io.BytesIO(row["image"]))
     differences = [abs(a - b) for a, b in zip(again.tobytes(), before.tobytes(), strict=True)]
-    # alone in its batch a float may round the other way, which a JPEG spreads over its block; another seed differs by tens
+    # alone in its batch a float may round the other way, which a JPEG spreads over its block; another seed differs by
+    # tens
     assert sum(differences) / len(differences) < 0.2
 
 
-def test_a_text_that_breaks_the_model_is_an_error_row_and_can_be_tried_again(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_that_breaks_the_model_is_an_error_row_and_can_be_tried_again(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = generate_images.generator_spec
 
     def breaking(generator: Generator, quality: int) -> DiffusersGenerator:
@@ -108,7 +115,9 @@ def test_a_text_that_breaks_the_model_is_an_error_row_and_can_be_tried_again(con
     rows = context.lakehouse.read("images").collect()
     failed = [row for row in rows if row["status"] == "error"]
     assert {row["text"] for row in failed} == {"a blue square"}
-    assert {(row["error_class"], row["error_message"]) for row in failed} == {("RuntimeError", "this text breaks the pipeline")}
+    assert {(row["error_class"], row["error_message"]) for row in failed} == {
+        ("RuntimeError", "this text breaks the pipeline")
+    }
     assert all(row["image"] is None for row in failed)
 
     monkeypatch.setattr(generate_images, "generator_spec", whole)

@@ -46,14 +46,19 @@ def a_table(recipe: Recipe, name: str, properties: dict[str, str]) -> None:
 def test_a_lakehouse_of_another_recipe_is_refused(recipe_file: Path) -> None:
     recipe = load_recipe(recipe_file)
     a_table(recipe, "images", {"goldpan.recipe": "theirs", "goldpan.schema_version": "1"})
-    with pytest.raises(RecipeError, match=r"mine\.yaml: lakehouse: .* belongs to the recipe 'theirs', this one is 'demo'.*folder of its own"):
+    with pytest.raises(
+        RecipeError,
+        match=r"mine\.yaml: lakehouse: .* belongs to the recipe 'theirs', this one is 'demo'.*folder of its own",
+    ):
         launch.check_owner(recipe)
 
 
 def test_a_table_of_another_schema_version_is_refused(recipe_file: Path) -> None:
     recipe = load_recipe(recipe_file)
     a_table(recipe, "images", {"goldpan.recipe": "demo", "goldpan.schema_version": "99"})
-    with pytest.raises(RecipeError, match=r"the table images in .* has schema version 99, this Goldpan writes version 1"):
+    with pytest.raises(
+        RecipeError, match=r"the table images in .* has schema version 99, this Goldpan writes version 1"
+    ):
         launch.check_owner(recipe)
 
 
@@ -72,14 +77,15 @@ def test_an_empty_folder_and_an_own_lakehouse_are_fine(recipe_file: Path) -> Non
         ({"scorers": [{"name": "technicl"}]}, "'technicl' is not known. Allowed: .*Did you mean 'technical'"),
     ],
 )
-def test_a_mistake_in_the_recipe_ends_the_job_with_a_sentence_and_status_2(recipe_file: Path, change: dict[str, object], sentence: str) -> None:
+def test_a_mistake_in_the_recipe_ends_the_job_with_a_sentence_and_status_2(
+    recipe_file: Path, change: dict[str, object], sentence: str
+) -> None:
     content = yaml.safe_load(recipe_file.read_text()) | change
     recipe_file.write_text(yaml.safe_dump(content))
     job = [sys.executable, str(ROOT / "jobs" / "generate_images.py"), "--config", str(recipe_file)]
     ended = subprocess.run(job, capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert ended.returncode == 2
     assert "Traceback" not in ended.stderr
-
 
     assert re.search(sentence, ended.stderr), ended.stderr
 

@@ -27,7 +27,19 @@ def context(spark: SparkSession, lakehouse: Lakehouse) -> Context:
 def captioned(status: str = "ok") -> Any:
     def transform(wave: DataFrame) -> DataFrame:
         null = F.lit(None).cast("string")
-        texts = {name: null for name in ("short_caption", "long_caption", "error_class", "error_message", "parameters", "library_versions", "licence", "device")}
+        texts = dict.fromkeys(
+            (
+                "short_caption",
+                "long_caption",
+                "error_class",
+                "error_message",
+                "parameters",
+                "library_versions",
+                "licence",
+                "device",
+            ),
+            null,
+        )
         return wave.withColumns(texts | {"status": F.lit(status), "model": F.lit("test@1"), "seconds": F.lit(0.1)})
 
     return transform
@@ -60,7 +72,9 @@ def test_nothing_to_do_writes_nothing(context: Context, capsys: pytest.CaptureFi
 
 def test_too_many_errors_stop_the_run_and_keep_what_was_committed(context: Context) -> None:
     todo = context.spark.range(200).select(F.format_string("%03d", "id").alias("image_id"))
-    with pytest.raises(JobError, match=r"64 of 64 pictures are errors, more than run.max_error_fraction = 0.5 allows.*--retry errors"):
+    with pytest.raises(
+        JobError, match=r"64 of 64 pictures are errors, more than run.max_error_fraction = 0.5 allows.*--retry errors"
+    ):
         run_waves(context, "captions", todo, captioned("error"), order=["image_id"])
     assert context.lakehouse.read("captions").where("status = 'error'").count() == 64
 
@@ -84,7 +98,10 @@ def test_a_second_driver_is_told_who_holds_the_table_and_a_killed_one_holds_noth
     other = spawn.Process(target=_hold, args=(context.recipe.lakehouse, ready, done))
     other.start()
     assert ready.wait(30)
-    with pytest.raises(JobError, match=r"captions is being written by another run \(the other run\)"), table_lock(context, "captions"):
+    with (
+        pytest.raises(JobError, match=r"captions is being written by another run \(the other run\)"),
+        table_lock(context, "captions"),
+    ):
         pass
     other.kill()
     other.join()

@@ -21,7 +21,9 @@ def frame(spark: SparkSession, table: str, rows: list[dict[str, Any]]) -> DataFr
     return spark.createDataFrame([tuple(row.get(name) for name in names) for row in rows], TABLES[table].ddl)
 
 
-def score_row(image_id: str, revisions: dict[str, str], reasons: dict[str, str] | None = None, **values: float) -> dict[str, Any]:
+def score_row(
+    image_id: str, revisions: dict[str, str], reasons: dict[str, str] | None = None, **values: float
+) -> dict[str, Any]:
     labels = {"task": "none", "category": "none", "style": "none"}
     return {"image_id": image_id, "revisions": revisions, "reasons": reasons or {}, "run_id": "r", **labels, **values}
 
@@ -36,7 +38,12 @@ def test_every_score_of_conf_has_its_column_and_every_column_its_score() -> None
 
 
 def test_a_new_answer_replaces_the_old_one_and_others_stay(spark: SparkSession, lakehouse: Lakehouse) -> None:
-    merged(spark, lakehouse, score_row("a", {"blur": "t@1", "noise": "t@1"}, blur=0.1, noise=3.0), score_row("b", {"blur": "t@1"}, blur=0.2))
+    merged(
+        spark,
+        lakehouse,
+        score_row("a", {"blur": "t@1", "noise": "t@1"}, blur=0.1, noise=3.0),
+        score_row("b", {"blur": "t@1"}, blur=0.2),
+    )
     merged(spark, lakehouse, score_row("a", {"blur": "t@2", "entropy": "t@2"}, {"entropy": "too small"}, blur=0.3))
     rows = {row["image_id"]: row for row in lakehouse.read("scores").collect()}
     assert (rows["a"]["blur"], rows["a"]["noise"], rows["a"]["entropy"]) == (0.3, 3.0, None)
@@ -45,7 +52,9 @@ def test_a_new_answer_replaces_the_old_one_and_others_stay(spark: SparkSession, 
     assert rows["b"]["blur"] == 0.2
 
 
-def test_a_null_with_its_reason_replaces_a_value_and_a_value_removes_the_reason(spark: SparkSession, lakehouse: Lakehouse) -> None:
+def test_a_null_with_its_reason_replaces_a_value_and_a_value_removes_the_reason(
+    spark: SparkSession, lakehouse: Lakehouse
+) -> None:
     merged(spark, lakehouse, score_row("a", {"blur": "t@1"}, blur=0.1))
     merged(spark, lakehouse, score_row("a", {"blur": "t@2"}, {"blur": "not finite"}))
     row = lakehouse.read("scores").first()
@@ -69,11 +78,25 @@ def test_the_same_wave_of_the_same_run_is_written_once(spark: SparkSession, lake
     ("table", "row", "constraint"),
     [
         ("scores", score_row("a", {}, blur=float("nan")), "no_score_is_nan"),
-        ("judgements", {"image_id": "a", "question": "q", "atom_kind": "object", "answer": 1.5, "status": "ok", "model": "j@1", "wave": 0}, "answer_is_a_probability"),
+        (
+            "judgements",
+            {
+                "image_id": "a",
+                "question": "q",
+                "atom_kind": "object",
+                "answer": 1.5,
+                "status": "ok",
+                "model": "j@1",
+                "wave": 0,
+            },
+            "answer_is_a_probability",
+        ),
         ("denylist", {"kind": "hash", "value": "x", "reason": "r"}, "kind_known"),
     ],
 )
-def test_a_row_that_breaks_a_constraint_is_refused(spark: SparkSession, lakehouse: Lakehouse, table: str, row: dict[str, Any], constraint: str) -> None:
+def test_a_row_that_breaks_a_constraint_is_refused(
+    spark: SparkSession, lakehouse: Lakehouse, table: str, row: dict[str, Any], constraint: str
+) -> None:
     bad = frame(spark, table, [row]).withColumn("created_at", F.current_timestamp())
     bad = bad.withColumn("run_id", F.lit("r")) if "run_id" in TABLES[table].column_names else bad
     with pytest.raises(Exception, match=constraint):
@@ -88,7 +111,9 @@ def test_tables_with_pictures_are_never_replaced(spark: SparkSession, lakehouse:
 
 def test_replacing_one_policy_leaves_the_others(spark: SparkSession, lakehouse: Lakehouse) -> None:
     def quotas(policy: str, at_most: int) -> DataFrame:
-        return with_run(frame(spark, "quotas", [{"policy": policy, "at_most": at_most}]).drop("run_id", "created_at"), "run1")
+        return with_run(
+            frame(spark, "quotas", [{"policy": policy, "at_most": at_most}]).drop("run_id", "created_at"), "run1"
+        )
 
     lakehouse.append("quotas", quotas("a", 1).union(quotas("b", 2)), "run1", 0)
     lakehouse.replace("quotas", quotas("a", 9), where="policy = 'a'")
@@ -110,7 +135,9 @@ def test_creating_again_changes_nothing(lakehouse: Lakehouse) -> None:
     assert set(lakehouse.versions().values()) == {0}
 
 
-def test_a_relative_folder_is_below_the_current_directory(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_folder_is_below_the_current_directory(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert Lakehouse(spark, "lakehouse/mine", "test").path("images") == str(tmp_path / "lakehouse" / "mine" / "images")
     assert Lakehouse(spark, "s3://bucket/mine/", "test").path("images") == "s3://bucket/mine/images"

@@ -233,7 +233,9 @@ def test_whatever_happens_each_row_has_one_answer_and_only_good_rows_are_ok(
     harness._limits.clear()
     spec = Halver(batch_size, memory)
     harness._cache[f"{spec!r} on cpu"] = LoadedHalver(memory)
-    given_rows: list[dict[str, Any]] = [{"id": n, "trouble": trouble, "size": size} for n, (trouble, size) in enumerate(rows)]
+    given_rows: list[dict[str, Any]] = [
+        {"id": n, "trouble": trouble, "size": size} for n, (trouble, size) in enumerate(rows)
+    ]
     got = answers(given_rows, spec)
     for row in given_rows:
         answer = got[row["id"]]
