@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -46,7 +47,7 @@ def run(context: Context) -> None:
         if context.sample:
             _sample(context, todo, generator, spec)
         else:
-            run_waves(context, "images", todo, lambda wave, g=generator, s=spec: rendered(wave, g, s))
+            run_waves(context, "images", todo, partial(rendered, generator=generator, spec=spec))
 
 
 def requests(texts: DataFrame, generation: Generation, name: str, spec: DiffusersGenerator, seed: int) -> DataFrame:
@@ -58,7 +59,9 @@ def requests(texts: DataFrame, generation: Generation, name: str, spec: Diffuser
     wanted = chosen.withColumn("regime", F.explode(regimes)).withColumn(
         "candidate", F.explode(F.sequence(F.lit(0), F.lit(generation.candidates - 1)))
     )
-    sizes = {regime: [dimensions(size) for size in sizes] for regime, sizes in generation.regimes.items()}
+    sizes: dict[str, Any] = {
+        regime: [dimensions(size) for size in sizes] for regime, sizes in generation.regimes.items()
+    }
     parameters = spec.parameters
 
     def identified(rows: Any) -> Any:
@@ -107,7 +110,7 @@ def _sample(context: Context, todo: DataFrame, generator: Generator, spec: Diffu
     """Render the first few requests into a contact sheet; nothing is written to the lakehouse."""
     from jobs.contact_sheet import save_contact_sheet
 
-    first = todo.orderBy("task", "category", "style", "image_id").limit(context.sample).localCheckpoint()
+    first = todo.orderBy("task", "category", "style", "image_id").limit(context.sample or 0).localCheckpoint()
     rows = rendered(first.coalesce(1), generator, spec).collect()
     cells = [(row["image"], [row["text"], f"seed {row['seed']}"]) for row in rows if row["status"] == "ok"]
     path = context.sample_path(f"generate_images_{generator.name}")

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from conf.loading import RecipeError
 from conf.recipe import Recipe, load_recipe
@@ -123,7 +123,7 @@ def start_spark(name: str) -> SparkSession:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     spark = SparkSession.builder.appName(name).getOrCreate()
     try:
-        spark._jvm.io.delta.tables.DeltaTable  # noqa: B018
+        cast(Any, spark)._jvm.io.delta.tables.DeltaTable  # noqa: B018
         spark.sql("select 1 as one").first()
     except Exception as error:
         raise JobError(

@@ -145,7 +145,7 @@ def _mean_seconds(context: Context, table: str) -> float | None:
     rows = context.lakehouse.read(table)
     if "status" in TABLES[table].column_names:
         rows = rows.where("status = 'ok'")
-    return rows.agg(F.avg("seconds")).first()[0]
+    return rows.agg(F.avg("seconds")).collect()[0][0]
 
 
 def _check_ceiling(context: Context, table: str, progress: Progress) -> None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from delta.tables import DeltaTable
+from pyspark.sql import Column as SqlColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -95,7 +96,7 @@ class Lakehouse:
         new.revisions names every score that was asked for; of the others the old value, reason and revision stay.
         """
         answered = "map_contains_key(new.revisions, '{}')"
-        updates = {
+        updates: dict[str, str | SqlColumn] = {
             column.name: f"case when {answered.format(column.name)} then new.{column.name} else old.{column.name} end"
             for column in IMAGE_SCORES
         }
@@ -121,7 +122,7 @@ class Lakehouse:
         return inputs.join(rows.select(*on).distinct(), on=on, how="left_anti")
 
     def version(self, table: str) -> int:
-        return int(DeltaTable.forPath(self.spark, self.path(table)).history(1).select("version").first()[0])
+        return int(DeltaTable.forPath(self.spark, self.path(table)).history(1).select("version").collect()[0][0])
 
     def versions(self) -> dict[str, int]:
         """The current version of every table."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 
 def tokenizer(folder: Path, words: list[str], length: int = 16) -> Path:
@@ -38,7 +39,7 @@ def diffusion_pipeline(folder: Path) -> Path:
     torch.manual_seed(0)
     tokens = tokenizer(folder / "_tokenizer", ["a", "red", "blue", "circle", "square"])
     widths = (8, 8, 8, 8)
-    pipe = StableDiffusionPipeline(
+    pipe: Any = StableDiffusionPipeline(
         vae=AutoencoderKL(
             block_out_channels=widths,
             down_block_types=("DownEncoderBlock2D",) * 4,

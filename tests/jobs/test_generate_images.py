@@ -31,7 +31,7 @@ class Breaks(DiffusersGenerator):
     """The same generator, but the text 'a blue square' makes the pipeline raise."""
 
     def load(self, device: str) -> Any:
-        model = super().load(device)
+        model: Any = super().load(device)
         run = model.run
 
         def breaking(batch: list[dict[str, Any]]) -> Any:
@@ -89,7 +89,7 @@ def test_each_text_is_rendered_in_each_regime_and_a_second_run_changes_nothing(c
 
 def test_a_picture_can_be_rendered_again_from_its_row(context: Context, pipeline: Path) -> None:
     generate_images.run(context)
-    row = context.lakehouse.read("images").where("variant = 'enhanced' and regime = 'square'").first().asDict()
+    row = context.lakehouse.read("images").where("variant = 'enhanced' and regime = 'square'").collect()[0].asDict()
     spec = generate_images.generator_spec(context.recipe.generation.generators[0], context.recipe.generation.quality)
     model = spec.load("cpu")
     again = Image.open(io.BytesIO(model.finish(row, model.run([row])[0])["image"]))

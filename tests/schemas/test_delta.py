@@ -57,10 +57,10 @@ def test_a_null_with_its_reason_replaces_a_value_and_a_value_removes_the_reason(
 ) -> None:
     merged(spark, lakehouse, score_row("a", {"blur": "t@1"}, blur=0.1))
     merged(spark, lakehouse, score_row("a", {"blur": "t@2"}, {"blur": "not finite"}))
-    row = lakehouse.read("scores").first()
+    row = lakehouse.read("scores").collect()[0]
     assert (row["blur"], row["reasons"]) == (None, {"blur": "not finite"})
     merged(spark, lakehouse, score_row("a", {"blur": "t@3"}, blur=0.4))
-    row = lakehouse.read("scores").first()
+    row = lakehouse.read("scores").collect()[0]
     assert (row["blur"], row["reasons"], row["revisions"]) == (0.4, {}, {"blur": "t@3"})
 
 
