@@ -91,8 +91,10 @@ def test_the_writer_ends_where_the_grammar_does() -> None:
     assert len({p["text"] for p in found}) == len(found) == 25
 
 
-def test_the_weights_of_the_demo_decide_how_many_prompts_a_stratum_gets() -> None:
-    counts = allotted(SCENES, 675)
+def test_the_weights_decide_how_many_prompts_a_stratum_gets() -> None:
+    weights = (2, 2, 1.5, 1, 1.5, 1)
+    tasks = [task.model_copy(update={"weight": w}) for task, w in zip(SCENES.tasks, weights, strict=True)]
+    counts = allotted(SCENES.model_copy(update={"tasks": tuple(tasks)}), 675)
     assert sum(counts.values()) == 675
     by_task = {task.slug: sum(n for (t, _, _), n in counts.items() if t == task.slug) for task in SCENES.tasks}
     assert by_task == {
