@@ -187,5 +187,4 @@ def test_a_query_without_the_picture_reads_no_picture(spark: SparkSession, lakeh
 
     assert read("candidates")
     assert not read("candidates", "image_id", "atoms")
-    assert not read("image_decisions")
     assert not read("training_set")
