@@ -5,6 +5,7 @@ its progress line.
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -97,12 +98,15 @@ def _run(
     tasks = context.spark.sparkContext.defaultParallelism
     size = _first_wave(context, table, tasks)
     progress.started = time.monotonic()
+    # Not the run's id: a run may write one table several times (two generators, two passes), and Delta skips a wave that
+    # it believes to have.
+    commits = uuid.uuid4().hex
     wave = 0
     while progress.done < progress.total:
         rest = progress.total - progress.done
         end = progress.total if rest < 1.5 * size else progress.done + size  # a last wave of a few rows costs a commit
         part = rows.where(F.col("_n").between(progress.done, end - 1))
-        errors = _commit(context, table, transform(spread(part, tasks)), wave)
+        errors = _commit(context, table, transform(spread(part, tasks)), commits, wave)
         progress.done, progress.errors, wave = end, progress.errors + errors, wave + 1
         context.say(progress.line(table))
         _check_ceiling(context, table, progress)
@@ -118,7 +122,7 @@ def spread(rows: DataFrame, tasks: int) -> DataFrame:
     return rows.repartitionByRange(tasks, "_n").drop("_n")
 
 
-def _commit(context: Context, table: str, frame: DataFrame, wave: int) -> int:
+def _commit(context: Context, table: str, frame: DataFrame, commits: str, wave: int) -> int:
     """Append one wave; how many of its rows are errors. The count is taken while writing: no model runs twice."""
     if "wave" in TABLES[table].column_names:
         frame = frame.withColumn("wave", F.lit(wave))
@@ -127,7 +131,7 @@ def _commit(context: Context, table: str, frame: DataFrame, wave: int) -> int:
     seen = with_run(frame, context.run_id).observe(
         counts, F.count_if(is_error).alias("errors"), F.count(F.lit(1)).alias("rows")
     )
-    context.lakehouse.append(table, seen, context.run_id, wave)
+    context.lakehouse.append(table, seen, commits, wave)
     return int(counts.get["errors"])
 
 

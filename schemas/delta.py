@@ -73,13 +73,13 @@ class Lakehouse:
             reader = reader.option("versionAsOf", version)
         return reader.load(self.path(table))
 
-    def append(self, table: str, frame: DataFrame, run_id: str, wave: int) -> None:
-        """Append one wave. The commit is guarded: the same (run, wave) again adds nothing; restart safety is the
-        caller's anti-join.
+    def append(self, table: str, frame: DataFrame, commits: str, wave: int) -> None:
+        """Append one wave. The commit is guarded: the same (commits, wave) again adds nothing, so `commits` must be new for
+        every loop of waves; restart safety is the caller's anti-join.
         """
         columns = TABLES[table].column_names
         writer = frame.select(*columns).write.format("delta").mode("append")
-        writer.option("txnAppId", f"{table}/{run_id}").option("txnVersion", wave).save(self.path(table))
+        writer.option("txnAppId", f"{table}/{commits}").option("txnVersion", wave).save(self.path(table))
 
     def replace(self, table: str, frame: DataFrame, where: str | None = None) -> None:
         """Replace the whole table, or the rows that meet `where`, in one commit."""

@@ -114,3 +114,11 @@ def test_progress_tells_count_rate_and_time_left(monkeypatch: pytest.MonkeyPatch
     line = Progress(total=1000, noun="pictures", done=250, errors=3, started=100.0).line("images")
     assert line == "  images: 250 of 1,000 pictures, 25.0 a second, 30 s left, 3 errors"
     assert [duration(s) for s in (45, 720, 12600)] == ["45 s", "12 min", "3.5 h"]
+
+
+def test_one_run_may_write_a_table_twice(context: Context) -> None:
+    """Two generators or two passes of one run: the second one's first wave is not taken for the first one's."""
+    for name in ("a", "b"):
+        todo = context.spark.range(10).select(F.format_string(f"{name}%03d", "id").alias("image_id"))
+        run_waves(context, "captions", todo, captioned(), order=["image_id"])
+    assert context.lakehouse.read("captions").count() == 20
