@@ -210,7 +210,7 @@ def test_retry_errors_does_the_failed_pictures_again_and_no_other(life: Life) ->
 
 
 def test_another_revision_is_stale_and_waits_for_retry_stale(life: Life) -> None:
-    assert life.raw["other model"] == {}
+    assert life.raw["other model"].keys() <= {"broken"}, "only what has no score yet may be tried with it"
     assert similarity(life.scores["other model"]) == similarity(life.scores["wider"])
     fresh = {image_id: tuple(row["values"]) for image_id, row in life.raw["stale"].items()}
     assert fresh == dict.fromkeys(("i1", "i2", "i3", "p1"), ("clip_scenes_similarity",)), "technical is not stale"
