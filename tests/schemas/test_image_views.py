@@ -8,7 +8,7 @@ import pytest
 
 from conf.scores import SCORES
 from schemas.tables import IMAGE_SCORES
-from tests.schemas.world import CIRCLE, RED, World
+from tests.schemas.world import CAPTIONER, CIRCLE, RED, World
 
 IMAGE_GATES = [name for name, score in SCORES.items() if score.of == "image"]
 
@@ -31,6 +31,9 @@ def test_candidates_are_ok_pictures_of_the_policys_models(world: World) -> None:
     world.photograph("photo")
     world.photograph("uncaptioned", caption=None)
     world.photograph("captioned_by_another", model="another@1")
+    world.photograph("unreadable", status="error", image=None, sha256=None)
+    world.photograph("caption_failed", caption=None)
+    world.add("captions", image_id="caption_failed", model=CAPTIONER, status="error")
     rows = world.ask("select image_id, kind, text, len(atoms), long_caption, seconds from candidates order by image_id")
     assert rows == [
         ("enhanced", "generated", "enhanced text of p1", 1, None, None),
