@@ -13,7 +13,8 @@ from typing import Any
 
 from jobs.contact_sheet import Cell, save_side_by_side
 from jobs.launch import Context, main
-from jobs.sql import open_lakehouse, translate
+from jobs.sql import open_lakehouse
+from jobs.sql_translation import translate
 
 Row = dict[str, Any]
 Ask = Callable[[str], list[Row]]

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import duckdb
-import sqlglot
 from deltalake import DeltaTable
 
 from conf.loading import RecipeError
 from conf.recipe import load_recipe
 from jobs.sql_prompt import ask, prompt
+from jobs.sql_translation import duckdb_type, register_views
 from schemas.sql_views import view_texts
 from schemas.tables import TABLES, Table
 
@@ -31,7 +32,7 @@ def main() -> int:
     parser.add_argument("--query", help="one question; its answer is printed")
     options = parser.parse_args()
     try:
-        connection = open_lakehouse(load_recipe(options.config).lakehouse)
+        connection = open_lakehouse(load_recipe(options.config).lakehouse, views=())
     except RecipeError as error:
         print(error, file=sys.stderr)
         return 2
@@ -43,53 +44,48 @@ def main() -> int:
     return 0 if answer.ok else 1
 
 
-def open_lakehouse(root: str) -> duckdb.DuckDBPyConnection:
-    """A DuckDB session with the tables below `root` as they are now, and every view. RecipeError if nothing ran yet."""
+def open_lakehouse(root: str, views: Iterable[str] | None = None) -> duckdb.DuckDBPyConnection:
+    """A DuckDB session with the tables below `root` as they are now, and the views (None: all). RecipeError if nothing ran."""
     folder = Path(root.removeprefix("file:"))
     if not any((folder / name / "_delta_log").is_dir() for name in TABLES):
         raise RecipeError(f"{folder}: there is no lakehouse yet. Run `make demo` (or the jobs of this recipe) first.")
     connection = duckdb.connect(config={"python_enable_replacements": False})
+    connection.execute("set timezone = 'UTC'")
     for table in TABLES.values():
         register_table(connection, table, folder / table.name)
-    register_views(connection)
+    register_views(connection, view_texts() if views is None else views)
     return connection
 
 
 def register_table(connection: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
     """The Delta table at `path` under its bare name; a column, or a table, that is not there yet is there and empty."""
-    if not (path / "_delta_log").is_dir():
+    files = DeltaTable(path).file_uris() if (path / "_delta_log").is_dir() else []
+    if not files:
         create_empty(connection, table)
         return
-    # A dataset of Arrow has files, statistics and schema from the log: no file is opened before it is asked for.
-    dataset = DeltaTable(path).to_pyarrow_dataset()
-    connection.register(f"delta_{table.name}", dataset)
-    there = set(dataset.schema.names)
-    columns = [f'"{name}"' for name in dataset.schema.names]
-    columns += [f'cast(null as {duckdb_type(c.type)}) as "{c.name}"' for c in table.columns if c.name not in there]
+    types = {column.name: duckdb_type(column.type) for column in table.columns}
+    typed = ", ".join(f'cast("{name}" as {kind}) as "{name}"' for name, kind in types.items())
+    nulls = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in types.items())
+    names = ", ".join(f'"{name}"' for name in types)
+    rows = f"select * from {read_parquet(files, table.partitioned_by)} union all by name select {nulls} where false"
     what = "table" if table.name in COPIED else "view"
-    connection.execute(f"create {what} {table.name} as select {', '.join(columns)} from delta_{table.name}")
+    connection.execute(f"create {what} {table.name} as select {typed}, * exclude ({names}) from ({rows})")
+
+
+def read_parquet(files: list[str], partitioned_by: tuple[str, ...]) -> str:
+    """The rows of Delta's live files; the labels are read from the folders' names, a column that came later is null."""
+    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    options = "union_by_name = true, hive_partitioning = false"
+    if partitioned_by:
+        kinds = ", ".join(f"{name}: varchar" for name in partitioned_by)
+        options = f"union_by_name = true, hive_partitioning = true, hive_types = {{{kinds}}}"
+    return f"read_parquet([{listed}], {options})"
 
 
 def create_empty(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     """The table with all its columns and no row."""
     columns = ", ".join(f'"{column.name}" {duckdb_type(column.type)}' for column in table.columns)
     connection.execute(f"create table {table.name} ({columns})")
-
-
-def register_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Every view of schemas/views, translated from Spark's SQL."""
-    for name, text in view_texts().items():
-        connection.execute(f"create view {name} as {translate(text)}")
-
-
-def translate(text: str) -> str:
-    """Spark SQL as DuckDB SQL."""
-    return sqlglot.transpile(text, read="spark", write="duckdb")[0]
-
-
-def duckdb_type(spark_type: str) -> str:
-    """'array<string>' -> 'TEXT[]'"""
-    return sqlglot.exp.DataType.build(spark_type, dialect="spark").sql(dialect="duckdb")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import sqlglot
+from sqlglot.errors import SqlglotError
 
+from jobs.sql_translation import register_views, translate, views_in
 from schemas.sql_views import view_texts
 from schemas.tables import TABLES
 
@@ -52,6 +53,8 @@ def prompt(connection: duckdb.DuckDBPyConnection) -> None:
 def ask(connection: duckdb.DuckDBPyConnection, question: str) -> Answer:
     """The answer to one question or command, ready to be printed."""
     words = question.strip().rstrip(";").split()
+    start = time.perf_counter()
+    register_views(connection, views_in(question))
     match [word.lower() for word in words]:
         case []:
             return Answer(True, "")
@@ -61,7 +64,6 @@ def ask(connection: duckdb.DuckDBPyConnection, question: str) -> Answer:
             return Answer(True, _tables())
         case ["describe", name] if name in TABLES or name in view_texts():
             return Answer(True, _describe(connection, name))
-    start = time.perf_counter()
     try:
         result = _execute(connection, question)
     except duckdb.Error as error:
@@ -108,8 +110,8 @@ def _execute(connection: duckdb.DuckDBPyConnection, question: str) -> duckdb.Duc
     try:
         return connection.execute(question)
     except (duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException) as error:
-        with contextlib.suppress(sqlglot.errors.SqlglotError, duckdb.Error):
-            return connection.execute(sqlglot.transpile(question, read="spark", write="duckdb")[0])
+        with contextlib.suppress(SqlglotError, duckdb.Error):
+            return connection.execute(translate(question))
         raise error from None
 
 

@@ -61,7 +61,7 @@ def register_views(spark: SparkSession, names: Iterable[str] | None = None) -> N
     before = str(spark.conf.get(_CTE_POLICY, "CORRECTED"))
     spark.conf.set(_CTE_POLICY, "LEGACY")
     try:
-        for name in _with_sources(texts, lacking):
+        for name in with_sources(texts, lacking):
             if not spark.catalog.tableExists(name):
                 spark.sql(texts[name]).createOrReplaceTempView(name)
     finally:
@@ -82,8 +82,8 @@ def publish_views(spark: SparkSession, catalog_schema: str | None = None) -> Non
         spark.sql(f"create or replace view {name} as\n{text}")
 
 
-def _with_sources(texts: dict[str, str], names: Iterable[str]) -> list[str]:
-    """`names` and every view that they read, directly or not, in order."""
+def with_sources(texts: dict[str, str], names: Iterable[str]) -> list[str]:
+    """Of `texts` (in order, as view_texts gives them) the `names` and every view that they read, directly or not."""
     needed = set(names)
     for name in reversed(texts):  # in order: a view stands after all that it reads
         if name in needed:

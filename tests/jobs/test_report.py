@@ -14,7 +14,7 @@ from PIL import Image
 from jobs import report
 from jobs.contact_sheet import save_contact_sheet, wrapped
 from jobs.launch import Context
-from jobs.sql import translate
+from jobs.sql_translation import translate
 
 
 def jpeg(color: str, size: tuple[int, int] = (64, 64)) -> bytes:

@@ -10,7 +10,9 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from jobs.sql import create_empty, register_views
+from jobs.sql import create_empty
+from jobs.sql_translation import register_views
+from schemas.sql_views import view_texts
 from schemas.tables import PROMPT_SCORES, TABLES
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -130,7 +132,7 @@ def _session() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     for table in TABLES.values():
         create_empty(connection, table)
-    register_views(connection)
+    register_views(connection, view_texts())
     return connection
 
 
