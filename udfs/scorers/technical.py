@@ -17,6 +17,10 @@ _SMALLEST = 16  # pixels; below this side the windows do not fit
 _BLOCK = 8  # JPEG's block, pixels
 _FLOOR = 0.5  # grey levels added to both gradients, so that a flat picture has the ratio 1
 _UNIFORM = 8  # levels from a bar's own color that JPEG leaves in it
+_RING = 16  # pixels that JPEG rings into a bar (one block of the halved color planes), but at most ...
+_RING_SHARE = 1 / 32  # ... this share of the side: in a small picture an object is as near
+_RING_LEVELS = 48  # levels that a ring differs from the bar, all but _OVERSHOOT of its pixels
+_OVERSHOOT = 0.02
 _LONG_EDGE = 0.8  # share of its length along which a bar must end without a gap
 
 
@@ -31,7 +35,7 @@ class Technical(ScorerSpec):
 
     @property
     def revision(self) -> str:
-        return "1-full"
+        return "2-full"
 
     def load(self, device: str, parts: Parts) -> LoadedTechnical:
         return LoadedTechnical()
@@ -117,9 +121,9 @@ def clipping(image: Image.Image) -> float:
 def border(pixels: np.ndarray) -> float:
     """Share of the picture taken by uniform bars at its edges (letterbox, frame); 1 where nothing else is left.
 
-    A bar is uniform within 8 levels and ends without a gap along at least .8 of its length within 8 px (JPEG rings
-    that far): a plain background that goes on beside objects is none. Black bars on a night picture that is as black
-    are not seen.
+    A bar is uniform within 8 levels, but for what JPEG rings into its last 16 px, and ends without a gap along at
+    least .8 of its length within 8 px: a plain background that goes on beside objects is none. Black bars on a night
+    picture that is as black are not seen.
     """
     height, width = pixels.shape[:2]
     top, bottom = _bar(pixels), _bar(pixels[::-1])
@@ -135,16 +139,23 @@ def border(pixels: np.ndarray) -> float:
 def _bar(pixels: np.ndarray) -> int:
     """Rows of the bar at the first row; 0 if there is none, all rows if the whole is uniform."""
     color = np.median(pixels[0], axis=0).astype(np.int16)
-    for row in range(len(pixels)):
-        if _away(pixels[row], color).any():
-            ended = np.any([_away(line, color) for line in pixels[row : row + _BLOCK]], axis=0)
+    ring = min(_RING, int(len(pixels) * _RING_SHARE))
+    uniform = len(pixels)  # rows before the first that is not uniform
+    for row, line in enumerate(pixels):
+        away = _distance(line, color)
+        if uniform == len(pixels) and (away > _UNIFORM).any():
+            uniform = row
+        if row > uniform + ring:
+            return 0
+        if (away > _RING_LEVELS).mean() > _OVERSHOOT:
+            ended = np.any([_distance(inner, color) > _UNIFORM for inner in pixels[row : row + _BLOCK]], axis=0)
             return row if _longest_run(ended) >= _LONG_EDGE * len(ended) else 0
-    return len(pixels)
+    return len(pixels) if uniform == len(pixels) else 0
 
 
-def _away(line: np.ndarray, color: np.ndarray) -> np.ndarray:
-    """Which pixels of a line differ from the color."""
-    return (np.abs(line.astype(np.int16) - color) > _UNIFORM).any(axis=1)
+def _distance(line: np.ndarray, color: np.ndarray) -> np.ndarray:
+    """Levels between each pixel of a line and the color, the largest of the channels."""
+    return np.abs(line.astype(np.int16) - color).max(axis=1)
 
 
 def _longest_run(flags: np.ndarray) -> int:
