@@ -12,7 +12,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from deltalake import DeltaTable
 from pyspark import StorageLevel
 from pyspark.errors import PythonException
 from pyspark.sql import DataFrame
@@ -35,7 +34,7 @@ from jobs.release import (
     remove_strays,
     shard_counts,
 )
-from schemas.delta import local_table, with_run
+from schemas.delta import with_run
 from schemas.tables import STRATUM, TABLES
 from udfs.atomic_files import FileWriteError, remove_temporaries
 from udfs.samples import KeptDigest, Names
@@ -63,11 +62,14 @@ _SAMPLE = (
     *("model", "writer", "enhancer", "captioner", "source", "source_url", "author", "aesthetic_predictor_v_2_5_score"),
 )
 
+# What a release is made of.
+SOURCES = sorted(set(TABLES) - {"releases", "release_samples", "runs"})
+
 
 def run(context: Context) -> None:
     with table_lock(context, "releases"):
         names = display_names(context.recipe)
-        versions = source_versions(context)
+        versions = context.table_versions(SOURCES)
         try:
             _export(context, kept_samples(context, names), names, versions)
         except (PythonException, FileWriteError) as error:  # a worker's, or the driver's own
@@ -75,16 +77,6 @@ def run(context: Context) -> None:
             if said is None:
                 raise
             raise JobError(f"export_webdataset: {said[1]} Whole shards stay; run this again to go on.") from None
-
-
-def source_versions(context: Context) -> dict[str, int]:
-    """The version of every table that a release is made of. Of a folder here the log says it at once; Spark takes a job
-    for each."""
-    names = sorted(name for name in TABLES if not name.startswith("release"))
-    folders = {name: local_table(context.recipe.lakehouse, name) for name in names}
-    if all((folder / "_delta_log").is_dir() for folder in folders.values()):
-        return {name: DeltaTable(folder).version() for name, folder in folders.items()}
-    return {name: context.lakehouse.version(name) for name in names}
 
 
 def display_names(recipe: Recipe) -> Names:
@@ -132,7 +124,7 @@ def _export(context: Context, samples: DataFrame, names: Names, versions: dict[s
     name = release_name(context, number)
     shards = shard_counts(counts, context.recipe.release.samples_per_shard, last.shards if last is not None else {})
     folder = Path(context.recipe.release.folder) / name
-    if source_versions(context) != versions:
+    if context.table_versions(SOURCES) != versions:
         raise JobError(
             f"export_webdataset: tables changed while {name} was read. Let the other jobs end, then run this again."
         )

@@ -25,7 +25,10 @@ def run(context: Context) -> None:
     recipe = context.recipe
     writer = WrittenPrompts(GrammarWriter(recipe.labels, recipe.seed))
     targets = allotted(recipe.labels, recipe.prompts.written)
-    frames = [_written(context, writer, targets), *_brought(context)]
+    frames = [*_written(context, writer, targets), *_brought(context)]
+    if not frames:
+        context.say("prompts: nothing to do")
+        return
     todo = context.lakehouse.missing(first_of_each(frames), "prompts")
     run_waves(context, "prompts", todo, prompts, order=ORDER, noun="prompts")
     if not context.plan:
@@ -51,13 +54,16 @@ def written_counts(prompts: DataFrame, writer: str) -> dict[Stratum, int]:
     return {(row["task"], row["category"], row["style"]): row["count"] for row in rows}
 
 
-def _written(context: Context, writer: WrittenPrompts, targets: dict[Stratum, int]) -> DataFrame:
+def _written(context: Context, writer: WrittenPrompts, targets: dict[Stratum, int]) -> list[DataFrame]:
+    """The prompts that the strata lack; none where they lack none: no worker starts for nothing."""
     present = written_counts(context.lakehouse.read("prompts"), writer.model)
     more = to_add(targets, present, context.recipe.prompts.written)
+    if not more:
+        return []
     rows = [(*stratum, present.get(stratum, 0) + count) for stratum, count in more.items()]
     strata = context.spark.createDataFrame(rows, "task string, category string, style string, wanted int")
     tasks = context.spark.sparkContext.defaultParallelism
-    return strata.repartition(4 * tasks).mapInArrow(writer, schema=from_arrow_schema(PROMPT))
+    return [strata.repartition(4 * tasks).mapInArrow(writer, schema=from_arrow_schema(PROMPT))]
 
 
 def _brought(context: Context) -> list[DataFrame]:

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -54,6 +54,17 @@ class Context:
 
         register_views(self.spark, [name])
         return self.spark.table(name).where(F.col("policy") == self.recipe.gates.name)
+
+    def table_versions(self, names: Iterable[str]) -> dict[str, int]:
+        """The current version of these tables. Of a folder here the log says it at once; Spark takes a job for each."""
+        from deltalake import DeltaTable
+
+        from schemas.delta import local_table
+
+        folders = {name: local_table(self.recipe.lakehouse, name) for name in names}
+        if all((folder / "_delta_log").is_dir() for folder in folders.values()):
+            return {name: DeltaTable(folder).version() for name, folder in folders.items()}
+        return {name: self.lakehouse.version(name) for name in folders}
 
     def sample_path(self, name: str) -> Path:
         """Where --sample puts its contact sheet: beside the shards, outside the lakehouse."""

@@ -1,5 +1,5 @@
 """recipe -> shards: every job in one Spark session, in order; then the report. The tuple below is the order that
-databricks.yml has.
+databricks.yml has. Where nothing changed since the last whole run, jobs that read tables only are passed over.
 """
 
 from __future__ import annotations
@@ -7,7 +7,8 @@ from __future__ import annotations
 import time
 from importlib import import_module
 
-from jobs.launch import Context, main
+from jobs.last_run import fingerprint, holds, last_run, record
+from jobs.launch import Context, Job, main
 from jobs.waves import duration
 
 JOBS = (
@@ -24,22 +25,38 @@ JOBS = (
     "judge_images",
     "export_webdataset",
 )
+# These compare files with the tables, and files change without a new table version.
+READS_FILES = {"publish_views", "generate_prompts", "ingest_photos", "export_webdataset"}
 
 
 def run(context: Context) -> None:
     started = time.monotonic()
+    last, now = last_run(context), fingerprint(context.recipe)
+    unchanged = holds(context, last, now)
     seconds: dict[str, float] = {}
     for number, name in enumerate(JOBS, start=1):
         if name in ("ingest_photos", "caption_photos") and context.recipe.photos is None:
             continue
         context.say(f"[{number}/{len(JOBS)}] {name}")
+        if unchanged and name not in READS_FILES:
+            context.say(f"{name}: no table has changed since the last whole run; nothing to do")
+            continue
         begun = time.monotonic()
-        import_module(f"jobs.{name}").run(context)
+        job(name)(context)
         seconds[name] = time.monotonic() - begun
+        unchanged = unchanged and holds(context, last, now)
+    if not unchanged:
+        record(context, now, seconds)
     import_module("jobs.report").report(context)
     slowest = sorted(seconds.items(), key=lambda item: -item[1])
     context.say("time: " + ", ".join(f"{name} {duration(spent)}" for name, spent in slowest if spent >= 1))
     context.say(f"whole run: {duration(time.monotonic() - started)}")
+
+
+def job(name: str) -> Job:
+    """The job's `run`; its module and its libraries are imported when its turn comes."""
+    run: Job = import_module(f"jobs.{name}").run
+    return run
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pyarrow as pa
+from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -31,6 +32,7 @@ def run(context: Context) -> None:
         _sample(context, candidates, scorer_set(context.recipe, specs, tuple(specs)))
         return
     wanted = with_scorers(candidates, context.lakehouse.read("raw_scores"), specs, stale=context.retry == "stale")
+    wanted = wanted.localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
     sets = [tuple(row["scorers"]) for row in wanted.select("scorers").distinct().collect()]
     for names in sorted(sets) or [tuple(specs)]:
         _run_set(context, wanted, scorer_set(context.recipe, specs, names))
@@ -96,16 +98,14 @@ def _merge(context: Context, specs: dict[str, ScorerSpec]) -> None:
     """One MERGE of what scores lacks; a run that was killed before its own is made good by the next."""
     current = {score: spec.model for spec in specs.values() for score in spec.scores}
     with table_lock(context, "scores"):
-        rows = unmerged(context.lakehouse.read("raw_scores"), context.lakehouse.read("scores"), current).persist()
-        try:
-            count = rows.count()
-            if count:
-                context.lakehouse.merge_scores(with_run(rows, context.run_id))
-                context.say(f"scores: {count:,} pictures merged; table version {context.lakehouse.version('scores')}")
-            else:
-                context.say("scores: nothing to merge")
-        finally:
-            rows.unpersist()
+        rows = unmerged(context.lakehouse.read("raw_scores"), context.lakehouse.read("scores"), current)
+        rows = rows.localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
+        count = rows.count()
+        if count:
+            context.lakehouse.merge_scores(with_run(rows, context.run_id))
+            context.say(f"scores: {count:,} pictures merged; table version {context.lakehouse.version('scores')}")
+        else:
+            context.say("scores: nothing to merge")
 
 
 def _check_failures(context: Context, specs: dict[str, ScorerSpec]) -> None:

@@ -74,13 +74,16 @@ def numbered(todo: DataFrame, order: Sequence[str]) -> tuple[DataFrame, int]:
     """The rows, stored once, with `_n` = 0, 1, ... in `order`; and how many they are. Counts go to the driver, rows
     never do.
     """
+    # Checkpoints and not caches: an append to a table that `todo` was compared with invalidates a cache, and the
+    # numbers would move. Two of them: to sort, Spark samples the rows first, which would compute them twice.
+    found = todo.localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
+    if found.isEmpty():
+        return found.withColumn("_n", F.lit(0)), 0
     keyed = (
-        todo.orderBy(*order)
+        found.orderBy(*order)
         .withColumn("_id", F.monotonically_increasing_id())
         .localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
     )
-    # A checkpoint and not a cache: an append to a table that `todo` was compared with invalidates a cache, and the
-    # numbers would move.
     partition = F.shiftright("_id", _PARTITION_BITS).cast("int")
     counts = sorted((row["p"], row["count"]) for row in keyed.groupBy(partition.alias("p")).count().collect())
     offsets, total = {}, 0

@@ -429,6 +429,17 @@ _TABLES = (
             *RUN,
         ),
     ),
+    Table(
+        "runs",
+        "One row a run of the whole recipe that came to its end and changed something.",
+        ("run_id",),
+        (
+            Column("fingerprint", "string", "id of the recipe, models, code and packages that ran", True),
+            Column("table_versions", "map<string,bigint>", "table -> Delta version that it left", True),
+            Column("seconds", "map<string,double>", "job -> seconds", True),
+            *RUN,
+        ),
+    ),
 )
 
 TABLES: dict[str, Table] = {table.name: table for table in _TABLES}

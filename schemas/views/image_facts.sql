@@ -31,6 +31,7 @@ facts as (
         candidates.model,
         candidates.text,
         candidates.long_caption,
+        candidates.atoms,
         candidates.width,
         candidates.height,
         candidates.sha256,

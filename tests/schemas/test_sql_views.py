@@ -49,4 +49,4 @@ def test_no_view_reads_pictures_but_those_that_hand_them_on() -> None:
         for name, text in view_texts().items()
         if re.search(r"\bimages?\.image\b|\bphotos\.image\b|candidates\.image\b", text)
     }
-    assert readers == {"candidates", "judge_candidates"}
+    assert readers == {"candidates"}

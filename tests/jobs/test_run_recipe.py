@@ -1,0 +1,85 @@
+"""When run_recipe passes over a job: nothing changed since the last whole run. The jobs themselves have tests of their
+own and are recorders here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from jobs import last_run, report, run_recipe
+from jobs.launch import Context
+from schemas.delta import Lakehouse
+from tests.jobs.pictures import append
+from tests.recipes import small_recipe
+
+DENIED = {"kind": "sha256", "value": "0" * 64, "reason": "a take-down"}
+
+
+@pytest.fixture
+def context(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> Context:
+    monkeypatch.setattr(report, "report", lambda context: None)
+    return Context(lakehouse.spark, small_recipe(lakehouse), lakehouse, "run1")
+
+
+def ran(context: Context, monkeypatch: pytest.MonkeyPatch, changes: str | None = None) -> list[str]:
+    """The jobs that a run did not pass over; the job `changes` appends to a table."""
+    names = []
+
+    def job(name: str) -> run_recipe.Job:
+        def run(context: Context) -> None:
+            names.append(name)
+            if name == changes:
+                append(context.spark, context.lakehouse, "denylist", [DENIED], context.run_id)
+
+        return run
+
+    monkeypatch.setattr(run_recipe, "job", job)
+    run_recipe.run(context)
+    return names
+
+
+def test_after_a_whole_run_only_the_jobs_that_read_files_look_again(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = [name for name in run_recipe.JOBS if context.recipe.photos is not None or "photo" not in name]
+    assert ran(context, monkeypatch) == every
+    assert context.lakehouse.version("runs") == 1
+    again = replace(context, run_id="run2")
+    assert ran(again, monkeypatch) == [name for name in every if name in run_recipe.READS_FILES]
+    assert context.lakehouse.version("runs") == 1, "nothing happened, so nothing is written"
+    from_there = every.index("generate_prompts")
+    expected = ["publish_views", *every[from_there:]]
+    assert ran(replace(context, run_id="run3"), monkeypatch, changes="generate_prompts") == expected
+    assert context.lakehouse.version("runs") == 2
+    append(context.spark, context.lakehouse, "reviews", [], "by hand")
+    assert ran(replace(context, run_id="run4"), monkeypatch) == every, "a person changed a table"
+
+
+def test_a_run_that_stopped_counts_for_nothing(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stops(name: str) -> run_recipe.Job:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_recipe, "job", stops)
+    with pytest.raises(KeyboardInterrupt):
+        run_recipe.run(context)
+    assert last_run.last_run(context) is None
+
+
+def test_the_fingerprint_holds_recipe_code_models_and_packages(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = context.recipe
+    now = last_run.fingerprint(recipe)
+    assert now == last_run.fingerprint(recipe.model_copy())
+    assert now != last_run.fingerprint(recipe.model_copy(update={"seed": recipe.seed + 1}))
+    with monkeypatch.context() as patch:
+        patch.setattr(last_run, "distributions", list)
+        assert now != last_run.fingerprint(recipe)
+    with monkeypatch.context() as patch:
+        patch.setattr(last_run, "resolve_model", lambda model, revision: (model, "other"))
+        assert now != last_run.fingerprint(recipe)
+    with monkeypatch.context() as patch:
+        patch.setattr(last_run, "_files", lambda folder: [])
+        assert now != last_run.fingerprint(recipe)
