@@ -90,7 +90,9 @@ def main() -> None:
         return rightness(*painted(pipeline(average["unet"], average["text"], tokens, vae), 128))
 
     def export() -> None:
-        pipe = pipeline(half(average["unet"]), half(average["text"]), tokens, half(vae))
+        shipped = half(vae)
+        shipped.register_to_config(_name_or_path="demo/models/vae")  # it was loaded from a path of this machine
+        pipe = pipeline(half(average["unet"]), half(average["text"]), tokens, shipped)
         pipe.save_pretrained(MODELS / "generator")
 
     trainer.fit(loss, export, measure, measure_every=480)
