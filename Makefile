@@ -7,7 +7,7 @@ SPARK_SUBMIT := .venv/bin/spark-submit
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: help set-up demo test test-slow test-faults sql train evaluate lint format bundle clean
+.PHONY: help set-up demo test test-slow test-faults sql train evaluate bench lint format bundle clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -30,6 +30,9 @@ test-slow: set-up ## run the tests that take minutes
 
 test-faults: set-up ## run the tests that kill processes and fill disks
 	@$(RUN) -m pytest -m "faults and not gpu" $(ARGS)
+
+bench: set-up ## measure against named baselines (15 minutes; nothing else may run)
+	@$(RUN) -m bench
 
 lint: set-up ## check style and types
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy

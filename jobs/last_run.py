@@ -31,7 +31,11 @@ def fingerprint(recipe: Recipe) -> str:
         for package in ("conf", "jobs", "schemas", "udfs")
         for inside, file in _files(files(package))
     }
-    models: list[Any] = [*recipe.generation.generators, recipe.judge, *(scorer for scorer in recipe.scorers if scorer.model)]
+    models: list[Any] = [
+        *recipe.generation.generators,
+        recipe.judge,
+        *(scorer for scorer in recipe.scorers if scorer.model),
+    ]
     return content_id(
         {
             "recipe": recipe.model_dump(mode="json"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -27,6 +27,8 @@ class DiffusersGenerator:
     model: its name in the recipe, with `revision` its identity; location: the folder that holds it on this machine, or
     the hub id.
     """
+
+    fills_batches: ClassVar[bool] = True
 
     model: str
     location: str

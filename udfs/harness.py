@@ -52,7 +52,11 @@ class Model(Protocol):
 
 
 class Spec(Protocol):
-    """A frozen, picklable description of a model. batch_size: the largest batch that is tried."""
+    """A frozen, picklable description of a model. batch_size: the largest batch that is tried.
+
+    A spec may have needs_device = False (it works without a model) and fills_batches = True (each batch has its full
+    size, the last one by repeating an item).
+    """
 
     @property
     def batch_size(self) -> int: ...
@@ -152,9 +156,7 @@ class _Work:
             return
         batch = self.waiting.setdefault(group, [])
         batch.append((row, item))
-        if len(batch) >= min(
-            self.stage.spec.batch_size, _limits.get(self._limit_key(group), self.stage.spec.batch_size)
-        ):
+        if len(batch) >= self._size(group):
             self._run_group(group, behind, pool)
 
     def _run_group(self, group: Hashable, behind: deque[Future[Row]], pool: ThreadPoolExecutor) -> None:
@@ -167,8 +169,9 @@ class _Work:
         if not batch:
             return []
         started = time.perf_counter()
+        filled = self._filled([item for _, item in batch], group)
         try:
-            results = self.model.run([item for _, item in batch])
+            results = self.model.run(filled)
         except Exception as error:
             if is_fatal(error):
                 raise
@@ -179,10 +182,11 @@ class _Work:
             failure = None
         seconds = time.perf_counter() - started
         if failure is None:
-            if len(results) != len(batch):
+            if len(results) != len(filled):
                 raise RuntimeError(
-                    f"{type(self.model).__name__}.run answered {len(results)} results for {len(batch)} rows"
+                    f"{type(self.model).__name__}.run answered {len(results)} results for {len(filled)} rows"
                 )
+            results = results[: len(batch)]
             return [(row, result, seconds / len(batch)) for (row, _), result in zip(batch, results, strict=True)]
         if len(batch) == 1:
             return [(batch[0][0], failure, seconds)]
@@ -191,6 +195,18 @@ class _Work:
             _limits[self._limit_key(group)] = half
             _free_memory()
         return self._run(batch[:half], group) + self._run(batch[half:], group)
+
+    def _filled(self, items: list[Any], group: Hashable) -> list[Any]:
+        """The batch. A spec that `fills_batches` gets its last item again, up to the batch's size: the last bits of
+        a model's answer depend on how large its batch is, not on who else is in it. So a run that was cut off and went
+        on has the answers of one that was not.
+        """
+        lacking = self._size(group) - len(items) if getattr(self.stage.spec, "fills_batches", False) else 0
+        return items + items[-1:] * lacking
+
+    def _size(self, group: Hashable) -> int:
+        """Rows a batch: the spec's, or what memory had room for."""
+        return min(self.stage.spec.batch_size, _limits.get(self._limit_key(group), self.stage.spec.batch_size))
 
     def _finished(self, row: Row, result: Any, seconds: float) -> Row:
         if isinstance(result, Exception):

@@ -178,6 +178,24 @@ def test_a_poisoned_device_is_raised_so_that_the_task_runs_again_elsewhere() -> 
         answers([{"id": 1, "trouble": "poison"}])
 
 
+def test_a_spec_that_fills_batches_has_answers_that_do_not_depend_on_where_a_run_was_cut() -> None:
+    sizes = []
+
+    class Counting(LoadedHalver):
+        def run(self, batch: list[dict[str, Any]]) -> list[float]:
+            sizes.append(len(batch))
+            return super().run(batch)
+
+    class Filling(Halver):
+        fills_batches = True
+
+    spec = Filling(name="filling")
+    harness._cache[f"{spec!r} on cpu"] = Counting(spec.batch_size)
+    got = answers([{"id": number} for number in range(spec.batch_size + 1)], spec)
+    assert sizes == [spec.batch_size] * 2
+    assert len(got) == spec.batch_size + 1
+
+
 def test_a_model_that_answers_too_few_results_is_raised() -> None:
     class Short(LoadedHalver):
         def run(self, batch: list[dict[str, Any]]) -> list[float]:

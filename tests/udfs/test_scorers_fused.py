@@ -107,7 +107,7 @@ def test_bytes_that_are_no_picture_are_an_error_row() -> None:
 
 
 def test_a_scorer_that_forgets_a_score_is_a_bug_and_raises() -> None:
-    got = rows_of(ScorerSet((Fragile("fragile"),), 4), [{"id": "1", "image": jpeg(drawn()), "text": "forgets"}])
+    got = rows_of(ScorerSet((Fragile("fragile"),), 1), [{"id": "1", "image": jpeg(drawn()), "text": "forgets"}])
     assert "scorer fragile must answer 1 pictures with fragile each" in got["1"]["error_message"]
 
 

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
@@ -31,6 +31,8 @@ COLUMNS = (
 @dataclass(frozen=True)
 class ScorerSet:
     """The scorers of one pass. A row needs image, text and atoms; it gets COLUMNS."""
+
+    fills_batches: ClassVar[bool] = True
 
     scorers: tuple[ScorerSpec, ...]
     batch_size: int
@@ -92,16 +94,18 @@ class LoadedSet:
         """Every scorer brings its pictures to one size: all may share a batch."""
 
     def run(self, batch: list[Scored]) -> list[Scored]:
+        distinct = [*{id(scored): scored for scored in batch}.values()]  # the harness repeats one to fill the batch
         for spec, scorer in self.scorers.items():
             started = time.perf_counter()
-            ready = [scored for scored in batch if spec.name not in scored.failed]
+            asked = batch if spec.batched else distinct
+            ready = [scored for scored in asked if spec.name not in scored.failed]
             for scored, answers in zip(ready, _answers(spec, scorer, ready), strict=True):
                 scored.answers |= answers
-            for scored in batch:
+            for scored in distinct:
                 reason = scored.failed.get(spec.name)
                 scored.answers |= dict.fromkeys(spec.scores, reason) if reason else {}
-                scored.seconds[spec.name] += (time.perf_counter() - started) / len(batch)
-        self._embed(batch)
+                scored.seconds[spec.name] += (time.perf_counter() - started) / len(distinct)
+        self._embed(distinct)
         return batch
 
     def finish(self, row: dict[str, Any], scored: Scored) -> dict[str, Any]:

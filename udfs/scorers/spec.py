@@ -61,6 +61,7 @@ class ScorerSpec:
         None  # (model, revision); the options encoder, encoder_revision name another
     )
     needs_device: ClassVar[bool] = True  # False: it computes on the CPU whatever there is
+    batched: ClassVar[bool] = True  # False: it looks at one picture at a time
     licence: ClassVar[str] = ""
 
     def __post_init__(self) -> None:

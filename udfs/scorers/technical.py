@@ -27,6 +27,7 @@ _LONG_EDGE = 0.8  # share of its length along which a bar must end without a gap
 @dataclass(frozen=True)
 class Technical(ScorerSpec):
     needs_device = False
+    batched = False
     licence = "Apache-2.0"
 
     @property

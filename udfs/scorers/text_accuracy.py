@@ -28,6 +28,7 @@ class TextAccuracyRapidOcr(ScorerSpec):
     needs = ("atoms",)
     defaults: ClassVar = {"text_score": 0.8, "limit_side_len": 512}
     needs_device = False
+    batched = False
     licence = "Apache-2.0"
 
     @property

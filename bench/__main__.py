@@ -1,0 +1,29 @@
+"""`make bench`: every benchmark, as the table that the README shows."""
+
+from __future__ import annotations
+
+import sys
+
+from bench import resume, scoring, shards
+from jobs.launch import start_spark
+
+
+def main() -> int:
+    spark = start_spark("goldpan bench")
+    print("| what | ours | baseline | baseline's | ratio: median (range) of 5 |")
+    print("|---|---|---|---|---|", flush=True)
+    row = scoring.measure(spark).row("scoring in Spark", "two bare processes", scoring.PICTURES, "pictures")
+    print(row, flush=True)
+    row = shards.measure().row("writing shards", "webdataset.ShardWriter", shards.SAMPLES, "samples")
+    print(row, flush=True)
+    spent, read, stored = resume.measure(spark)
+    print(
+        f"\nplanning a resume over {resume.ROWS:,} pictures: {spent:.1f} s;"
+        f" {read:,.0f} MB read of a table of {stored:,.0f} MB"
+    )
+    spark.stop()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""The scoring loop inside Spark against the same models in two bare processes over the same bytes.
+
+Ours is the whole job of a wave: read the pictures from Parquet, score, append to a Delta table. The baseline has its
+pictures in memory already and keeps nothing.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import tempfile
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from bench.pairs import Pair, paired
+from bench.pictures import jpegs
+from conf.recipe import load_recipe
+from jobs.score_images import scored
+from jobs.scoring import scorer_set, scorer_specs
+from udfs.atoms import atom
+from udfs.scorers.fused import ScorerSet
+
+PROCESSES = 2
+PICTURES = 512
+SIDE = 512  # pixels
+SCORERS = ("technical", "clip_scenes", "scene_detector", "nsfw_opennsfw")
+
+
+def measure(spark: SparkSession) -> Pair:
+    recipe = load_recipe("conf/demo.yaml")
+    scorers = scorer_set(recipe, scorer_specs(recipe), SCORERS)
+    atoms = [atom("object", "circle", "circle"), atom("color", "circle", "red")]
+    labels = {"task": "colors", "category": "snow", "style": "flat"}
+    rows = [
+        labels | {"image_id": f"{number:032x}", "image": image, "text": "a red circle", "atoms": atoms}
+        for number, image in enumerate(jpegs(PICTURES, SIDE))
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        stored, table = str(Path(folder) / "pictures"), str(Path(folder) / "raw_scores")
+        kinds = "array<struct<kind: string, subject: string, value: string, other: string>>"
+        ddl = f"image_id string, image binary, text string, atoms {kinds}, task string, category string, style string"
+        spark.createDataFrame([{**row} for row in rows], ddl).repartition(PROCESSES).write.parquet(stored)
+
+        def in_spark() -> None:
+            pictures = spark.read.parquet(stored).repartition(PROCESSES)
+            scored(pictures, scorers).write.format("delta").mode("append").save(table)
+
+        with Bare(scorers, rows) as bare:
+            return paired(in_spark, bare.run)
+
+
+class Bare:
+    """Processes with the model loaded and their share of the pictures in memory; `run` scores all of them once."""
+
+    def __init__(self, scorers: ScorerSet, rows: list[dict[str, Any]]):
+        context = multiprocessing.get_context("spawn")
+        os.environ["OMP_NUM_THREADS"] = "1"  # as Spark's workers have it
+        self.pipes, self.workers = [], []
+        for number in range(PROCESSES):
+            ours, theirs = context.Pipe()
+            worker = context.Process(target=_loop, args=(theirs, scorers, rows[number::PROCESSES]), daemon=True)
+            worker.start()
+            self.pipes.append(ours)
+            self.workers.append(worker)
+
+    def run(self) -> None:
+        for pipe in self.pipes:
+            pipe.send("go")
+        done = sum(pipe.recv() for pipe in self.pipes)
+        assert done == PICTURES, f"{done} of {PICTURES} pictures scored"
+
+    def __enter__(self) -> Bare:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for worker in self.workers:
+            worker.kill()
+            worker.join()
+
+
+def _loop(pipe: Connection, scorers: ScorerSet, rows: list[dict[str, Any]]) -> None:
+    model = scorers.load("cpu")
+    while pipe.recv():
+        done = 0
+        for start in range(0, len(rows), scorers.batch_size):
+            batch = rows[start : start + scorers.batch_size]
+            results = model.run([model.prepare(row) for row in batch])
+            done += len([model.finish(row, result) for row, result in zip(batch, results, strict=True)])
+        pipe.send(done)

@@ -1,0 +1,278 @@
+"""What a night can bring: a small recipe is disturbed once and run again. Afterwards no row is lost, no ok id is there
+twice, and the shards are those of an undisturbed run, byte for byte. Real processes, real signals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from deltalake import DeltaTable
+
+ROOT = Path(__file__).parents[1]
+RECIPE_JOB = "run_recipe"
+FACTS = {
+    "prompts": "prompt_id",
+    "enhanced_prompts": "prompt_id",
+    "images": "image_id",
+    "photos": "image_id",
+    "raw_scores": "image_id",
+    "scores": "image_id",
+    "image_duplicates": "image_id",
+    "release_samples": "image_id",
+}
+
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+
+
+class Run:
+    """One job in a session of its own, so that everything it starts can be found and stopped."""
+
+    def __init__(self, recipe: Path, job: str = RECIPE_JOB):
+        command = [sys.executable, str(ROOT / "jobs" / f"{job}.py"), "--config", str(recipe)]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        )
+        self.lines: list[str] = []
+        self._said = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            with self._said:
+                self.lines.append(line.rstrip())
+                self._said.notify_all()
+        with self._said:
+            self._said.notify_all()
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    def wait_for(self, pattern: str) -> None:
+        """Until the run has said it; a failure if it ends without."""
+        with self._said:
+            while not re.search(pattern, self.output, re.MULTILINE):
+                assert self._reader.is_alive(), f"ended without saying {pattern!r}:\n{self.output}"
+                self._said.wait(1)
+
+    def send(self, number: int) -> None:
+        os.killpg(self.process.pid, number)
+
+    def end(self) -> int:
+        """The exit status, when all that it said is read."""
+        status = self.process.wait()
+        self._reader.join()
+        return status
+
+    def members(self) -> list[tuple[int, str]]:
+        """(pid, command line) of every living process that the run has started."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError, ValueError):
+                session = int((entry / "stat").read_text().rpartition(")")[2].split()[3])
+                if entry.name.isdigit() and session == self.process.pid:
+                    found.append((int(entry.name), (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()))
+        return found
+
+    def kill(self) -> None:
+        """SIGKILL to the job and its JVM, as the kernel does it when memory is short; wait until both are gone."""
+        self.send(signal.SIGKILL)
+        self.end()
+        for pid, _ in self.members():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def small_recipe(folder: Path) -> Path:
+    """The demo's recipe with few prompts, short waves and small shards; all it writes lies in `folder`."""
+    recipe: dict[str, Any] = yaml.safe_load((ROOT / "conf" / "demo.yaml").read_text())
+    recipe |= {"name": "faults", "lakehouse": str(folder / "lakehouse"), "run": {"wave_seconds": 1}}
+    recipe["prompts"] = {"written": 14}
+    recipe["generation"] |= {"candidates": 6, "regimes": {"square": ["64x64"]}}
+    recipe["scorers"] = [scorer for scorer in recipe["scorers"] if scorer["name"] != "text_accuracy_rapidocr"]
+    recipe["release"] = {"name": "faults", "folder": str(folder / "shards"), "samples_per_shard": 5}
+    path = folder / "recipe.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    return path
+
+
+def facts(folder: Path) -> dict[str, Counter[tuple[str, str]]]:
+    """table -> how often each (id, status) is there."""
+    found = {}
+    for table, key in FACTS.items():
+        delta = DeltaTable(folder / "lakehouse" / table)
+        columns = [key, *(["status"] if "status" in {field.name for field in delta.schema().fields} else [])]
+        rows = delta.to_pyarrow_table(columns=columns).to_pylist()
+        found[table] = Counter((row[key], row.get("status", "ok")) for row in rows)
+    return found
+
+
+def shards(folder: Path) -> dict[str, str]:
+    """file -> SHA-256 of everything below the releases but what holds table versions."""
+    root = folder / "shards"
+    files = [path for path in sorted(root.rglob("*")) if path.is_file() and path.parent.name.count("_") > 1]
+    return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    run = Run(small_recipe(folder))
+    assert run.end() == 0, run.output
+    assert any(name.endswith(".tar") for name in shards(folder)), "the small recipe keeps something"
+    return folder
+
+
+@pytest.fixture
+def started(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    """Starts runs on a recipe in the test's folder; none outlives the test."""
+    runs: list[Run] = []
+
+    def start(job: str = RECIPE_JOB) -> Run:
+        runs.append(Run(small_recipe(tmp_path), job))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        with contextlib.suppress(ProcessLookupError):
+            run.kill()
+
+
+def goes_on(start: Callable[..., Run], folder: Path, undisturbed: Path) -> None:
+    """A new run ends well, and the whole is what it would have been; one more run changes nothing."""
+    again = start()
+    assert again.end() == 0, again.output
+    assert facts(folder) == facts(undisturbed)
+    assert max(count for table in facts(folder).values() for count in table.values()) == 1
+    assert shards(folder) == shards(undisturbed)
+    assert not [*folder.rglob("*.tmp*")], "nothing half written is left"
+
+
+# In the middle of each long job, and around the MERGE: the line after which the run is killed.
+POINTS = {
+    "rendering": r"^  images: \d+ of",
+    "scoring": r"^  raw_scores: \d+ of",
+    "before the merge": r"^raw_scores: \d+ pictures ok",
+    "after the merge": r"^scores: \d+ pictures merged",
+    "judging": r"^  judgements: \d+ of",
+    "exporting": r"^export_webdataset: \d+ samples into",
+}
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_killed_run_goes_on(point: str, started: Callable[..., Run], tmp_path: Path, undisturbed: Path) -> None:
+    run = started()
+    run.wait_for(POINTS[point])
+    run.kill()
+    before = facts(tmp_path)["images"] if point != "rendering" else Counter()
+    goes_on(started, tmp_path, undisturbed)
+    assert before <= facts(tmp_path)["images"], "what was committed stays"
+
+
+def test_a_driver_killed_between_write_and_commit(
+    started: Callable[..., Run], tmp_path: Path, undisturbed: Path
+) -> None:
+    run = started()
+    run.wait_for(r"^\[6/12\] generate_images")
+    images = tmp_path / "lakehouse" / "images"
+    while not [*images.rglob("*.parquet")]:
+        time.sleep(0.002)
+    run.kill()
+    assert [path.name for path in (images / "_delta_log").glob("*.json")] == [f"{0:020}.json"], "not committed yet"
+    goes_on(started, tmp_path, undisturbed)
+
+
+def test_a_killed_worker_costs_nothing(started: Callable[..., Run], tmp_path: Path, undisturbed: Path) -> None:
+    run = started()
+    run.wait_for(r"^  images: \d+ of")
+    workers = [pid for pid, command in run.members() if "pyspark.daemon" in command]
+    assert len(workers) > 1
+    os.kill(max(workers), signal.SIGKILL)
+    assert run.end() == 0, run.output
+    assert facts(tmp_path) == facts(undisturbed)
+    assert shards(tmp_path) == shards(undisturbed)
+
+
+def test_ctrl_c_says_how_to_go_on(started: Callable[..., Run], tmp_path: Path, undisturbed: Path) -> None:
+    run = started()
+    run.wait_for(r"^  images: \d+ of")
+    run.send(signal.SIGINT)
+    assert run.end() == 130
+    assert "Stopped. What was committed stays; go on with: spark-submit jobs/run_recipe.py" in run.output
+    assert "Traceback" not in run.output
+    goes_on(started, tmp_path, undisturbed)
+
+
+def test_a_second_driver_is_refused(started: Callable[..., Run], tmp_path: Path, undisturbed: Path) -> None:
+    first = started()
+    first.wait_for(r"^  images: \d+ of")
+    first.send(signal.SIGSTOP)
+    second = started("generate_images")
+    assert second.end() == 1, second.output
+    assert "images is being written by another run" in second.output
+    first.send(signal.SIGCONT)
+    assert first.end() == 0, first.output
+    assert facts(tmp_path) == facts(undisturbed)
+    assert shards(tmp_path) == shards(undisturbed)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str, int], Callable[[int], None]]]:
+    """Puts a folder of the test on a disk of that many bytes; the answer makes it larger."""
+    mounted: list[Path] = []
+
+    def mount(name: str, size: int) -> Callable[[int], None]:
+        folder = tmp_path / name
+        folder.mkdir()
+        made = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
+        if made.returncode:
+            pytest.skip("a small disk needs the right to mount")
+        mounted.append(folder)
+
+        def resize(size: int) -> None:
+            subprocess.run(["mount", "-o", f"remount,size={size}", folder], check=True)
+
+        return resize
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.parametrize(("name", "share"), [("shards", 0.4), ("lakehouse", 0.7)])
+def test_a_full_disk_is_said_and_leaves_nothing_that_looks_whole(
+    name: str,
+    share: float,
+    small_disk: Callable[[str, int], Callable[[int], None]],
+    started: Callable[..., Run],
+    tmp_path: Path,
+    undisturbed: Path,
+) -> None:
+    needed = sum(path.stat().st_size for path in (undisturbed / name).rglob("*") if path.is_file())
+    resize = small_disk(name, int(share * needed))
+    run = started()
+    assert run.end() == 1, run.output
+    assert "No space left on device" in run.output
+    assert "Traceback" not in run.output
+    whole = shards(undisturbed)
+    assert {file: digest for file, digest in shards(tmp_path).items() if file.endswith(".tar")}.items() <= whole.items()
+    resize(20 * needed)
+    goes_on(started, tmp_path, undisturbed)
+    shutil.rmtree(tmp_path / name, ignore_errors=True)
