@@ -54,8 +54,8 @@ class Model(Protocol):
 class Spec(Protocol):
     """A frozen, picklable description of a model. batch_size: the largest batch that is tried.
 
-    A spec may have needs_device = False (it works without a model) and fills_batches = True (each batch has its full
-    size, the last one by repeating an item).
+    A spec may have needs_device = False (it works without a model) and fills_batches = True (on the CPU
+    each batch has its full size, the last one by repeating an item).
     """
 
     @property
@@ -197,11 +197,13 @@ class _Work:
         return self._run(batch[:half], group) + self._run(batch[half:], group)
 
     def _filled(self, items: list[Any], group: Hashable) -> list[Any]:
-        """The batch. A spec that `fills_batches` gets its last item again, up to the batch's size: the last bits of
-        a model's answer depend on how large its batch is, not on who else is in it. So a run that was cut off and went
-        on has the answers of one that was not.
+        """The batch. On the CPU a spec that `fills_batches` gets its last item again, up to the batch's size: there the
+        last bits of a model's answer depend on how large its batch is, not on who else is in it. So a run that was cut
+        off and went on has the answers of one that was not. On an accelerator the time would cost more, and the bits
+        depend on more.
         """
-        lacking = self._size(group) - len(items) if getattr(self.stage.spec, "fills_batches", False) else 0
+        fills = self.device == "cpu" and getattr(self.stage.spec, "fills_batches", False)
+        lacking = self._size(group) - len(items) if fills else 0
         return items + items[-1:] * lacking
 
     def _size(self, group: Hashable) -> int:
