@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +107,7 @@ def test_a_text_that_breaks_the_model_is_an_error_row_and_can_be_tried_again(
 
     def breaking(generator: Generator, quality: int) -> DiffusersGenerator:
         spec = whole(generator, quality)
-        return Breaks(**{name: getattr(spec, name) for name in spec.__dataclass_fields__})
+        return Breaks(**{field.name: getattr(spec, field.name) for field in fields(spec)})
 
     monkeypatch.setattr(generate_images, "generator_spec", breaking)
     patient = context.recipe.model_copy(update={"run": Run(wave_seconds=5, max_error_fraction=1.0)})
