@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,7 @@ ROW = (
     ("category", pa.string()),
     ("style", pa.string()),
 )
+_ASKED = ("prompt_id", "variant", "regime", "candidate", "text", "task", "category", "style")
 _PICTURE = (("image", pa.binary()), ("sha256", pa.string()))
 
 
@@ -64,13 +66,11 @@ def requests(texts: DataFrame, generation: Generation, name: str, spec: Diffuser
     }
     parameters = spec.parameters
 
-    def identified(rows: Any) -> Any:
-        for batch in rows:
-            out = [_identify(row, name, parameters, sizes, seed) for row in batch.to_pylist()]
-            yield pa.RecordBatch.from_pylist(out, schema=pa.schema(ROW))
+    def identified(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield _identified(batch, name, parameters, sizes, seed)
 
-    columns = ("prompt_id", "variant", "regime", "candidate", "text", "task", "category", "style")
-    return wanted.select(*columns).mapInArrow(identified, schema=from_arrow_schema(pa.schema(ROW)))
+    return wanted.select(*_ASKED).mapInArrow(identified, schema=from_arrow_schema(pa.schema(ROW)))
 
 
 def rendered(wave: DataFrame, generator: Generator, spec: DiffusersGenerator) -> DataFrame:
@@ -88,14 +88,33 @@ def rendered(wave: DataFrame, generator: Generator, spec: DiffusersGenerator) ->
     return wave.mapInArrow(stage, schema=from_arrow_schema(stage.schema)).withColumns(constants)
 
 
-def _identify(
-    row: dict[str, Any], name: str, parameters: dict[str, Any], sizes: dict[str, Any], recipe_seed: int
-) -> dict[str, Any]:
-    seed = image_seed(recipe_seed, row["prompt_id"], row["variant"], row["regime"], name, row["candidate"])
-    choices = sizes[row["regime"]]
-    width, height = choices[int(content_id([seed, "size"])[:8], 16) % len(choices)]
-    made = {"seed": seed, "width": width, "height": height}
-    return row | made | {"image_id": image_id(row["text"], parameters, **made)}
+def _identified(
+    batch: pa.RecordBatch, name: str, parameters: dict[str, Any], sizes: dict[str, Any], recipe_seed: int
+) -> pa.RecordBatch:
+    """Column by column: a resume makes the ids of all pictures ever asked for, to find those that are missing."""
+    prompts, variants, regimes, candidates, texts = (batch[column].to_pylist() for column in _ASKED[:5])
+    seeds = [
+        image_seed(recipe_seed, prompt, variant, regime, name, candidate)
+        for prompt, variant, regime, candidate in zip(prompts, variants, regimes, candidates, strict=True)
+    ]
+    chosen = [_size(seed, sizes[regime]) for seed, regime in zip(seeds, regimes, strict=True)]
+    ids = [
+        image_id(text, parameters, seed, width, height)
+        for text, seed, (width, height) in zip(texts, seeds, chosen, strict=True)
+    ]
+    made = {
+        "image_id": ids,
+        "seed": seeds,
+        "width": [width for width, _ in chosen],
+        "height": [height for _, height in chosen],
+    }
+    arrays = [pa.array(made[column], kind) if column in made else batch[column].cast(kind) for column, kind in ROW]
+    return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(ROW))
+
+
+def _size(seed: int, choices: list[tuple[int, int]]) -> tuple[int, int]:
+    """(width, height) of the regime's sizes, drawn by the picture's seed."""
+    return choices[int(content_id([seed, "size"])[:8], 16) % len(choices)]
 
 
 def _todo(context: Context, wanted: DataFrame) -> DataFrame:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import os
 import signal
 import sys
@@ -179,6 +180,16 @@ def _guarded(work: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         print(f"Stopped. What was committed stays; go on with: {_same_command()}", file=sys.stderr, flush=True)
         return 130
+    except Exception as error:  # the JVM's, a worker's or our own: the disk's sentence is in all of them
+        if os.strerror(errno.ENOSPC) not in str(error):
+            raise
+        print(
+            f"{os.strerror(errno.ENOSPC)}: the disk of the lakehouse, of the shards or of Spark's own files"
+            f" (spark.local.dir) is full. What was committed stays; make room, then go on with: {_same_command()}",
+            file=sys.stderr,
+            flush=True,
+        )
+        return 1
     return 0
 
 

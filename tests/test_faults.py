@@ -23,7 +23,6 @@ import yaml
 from deltalake import DeltaTable
 
 ROOT = Path(__file__).parents[1]
-RECIPE_JOB = "run_recipe"
 FACTS = {
     "prompts": "prompt_id",
     "enhanced_prompts": "prompt_id",
@@ -41,7 +40,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
 class Run:
     """One job in a session of its own, so that everything it starts can be found and stopped."""
 
-    def __init__(self, recipe: Path, job: str = RECIPE_JOB):
+    def __init__(self, recipe: Path, job: str):
         command = [sys.executable, str(ROOT / "jobs" / f"{job}.py"), "--config", str(recipe)]
         self.process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -100,16 +99,21 @@ class Run:
 
 
 def small_recipe(folder: Path) -> Path:
-    """The demo's recipe with few prompts, short waves and small shards; all it writes lies in `folder`."""
+    """The demo's recipe with few prompts, light scorers, short waves and small shards; all it writes lies in `folder`."""
     recipe: dict[str, Any] = yaml.safe_load((ROOT / "conf" / "demo.yaml").read_text())
     recipe |= {"name": "faults", "lakehouse": str(folder / "lakehouse"), "run": {"wave_seconds": 4}}
     recipe["prompts"] = {"written": 14}
     recipe["generation"] |= {"candidates": 6, "regimes": {"square": ["64x64"]}}
-    recipe["scorers"] = [scorer for scorer in recipe["scorers"] if scorer["name"] != "text_accuracy_rapidocr"]
+    recipe["scorers"] = [{"name": "technical"}, {"name": "scene_detector", "model": "demo/models/scene_detector"}]
+    recipe["policy"] = str(folder / "policy.yaml")
     recipe["release"] = {"name": "faults", "folder": str(folder / "shards"), "samples_per_shard": 5}
-    path = folder / "recipe.yaml"
-    path.write_text(yaml.safe_dump(recipe))
-    return path
+    policy: dict[str, Any] = yaml.safe_load((ROOT / "conf" / "policies" / "demo.yaml").read_text())
+    kept = [row for row in policy["thresholds"] if row["kind"] == "prompt"]
+    kept += [{"gate": "blur", "kind": kind, "maximum": 0.6} for kind in ("generated", "photograph")]
+    policy |= {"name": "faults", "thresholds": [*kept, {"gate": "judge", "kind": "generated", "minimum": 0.2}]}
+    for name, content in (("recipe", recipe), ("policy", policy)):
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(content))
+    return folder / "recipe.yaml"
 
 
 def facts(folder: Path) -> dict[str, Counter[tuple[str, str]]]:
@@ -133,7 +137,7 @@ def shards(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("undisturbed")
-    run = Run(small_recipe(folder))
+    run = Run(small_recipe(folder), "run_recipe")
     assert run.end() == 0, run.output
     assert any(name.endswith(".tar") for name in shards(folder)), "the small recipe keeps something"
     return folder
@@ -144,7 +148,7 @@ def started(tmp_path: Path) -> Iterator[Callable[..., Run]]:
     """Starts runs on a recipe in the test's folder; none outlives the test."""
     runs: list[Run] = []
 
-    def start(job: str = RECIPE_JOB) -> Run:
+    def start(job: str = "run_recipe") -> Run:
         runs.append(Run(small_recipe(tmp_path), job))
         return runs[-1]
 
