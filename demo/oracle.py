@@ -1,24 +1,20 @@
-"""The oracle reads a scene without a model (color distance, components, templates). It measures; no gate may use it."""
+"""The oracle reads a scene without a model (color distance, components, outlines). It measures; no gate may use it."""
 
 from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 from scipy import ndimage
 
+from demo.forms import filled, is_hollow, shape_of
 from demo.scenes import COLORS, PLACES
-from demo.shapes import SHAPES, outline
 from udfs.atoms import Atom
 
-_GRID = 24  # masks are compared at this size
 _DISTANCE = 60.0  # Euclidean RGB distance from the background above which a pixel belongs to a shape
 _MIN_SIDE = 8  # pixels; smaller spots are no shapes
-_MIN_IOU = 0.76
-_MIN_ASPECT = 0.75
 _HUES = {name: colorsys.rgb_to_hsv(*(c / 255 for c in rgb))[0] for name, rgb in COLORS.items()}
 _MAX_HUE_GAP = 0.075
 
@@ -104,17 +100,8 @@ def _place(ground: np.ndarray) -> str | None:
 
 
 def _component(pixels: np.ndarray, mask: np.ndarray, area: tuple[slice, slice]) -> Found:
-    filled = ndimage.binary_fill_holes(mask)
-    height, width = mask.shape
-    scores = {shape: _iou(_normalized(filled), _template(shape)) for shape in SHAPES}
-    best = max(scores, key=lambda shape: scores[shape])
-    fits = scores[best] >= _MIN_IOU and min(height, width) / max(height, width) >= _MIN_ASPECT
     box = (area[1].start, area[0].start, area[1].stop, area[0].stop)
-    return Found(best if fits else None, _color(pixels[mask]), box, _hollow(mask, filled))
-
-
-def _hollow(mask: np.ndarray, filled: np.ndarray) -> bool:
-    return float(mask.sum()) < 0.93 * float(filled.sum())
+    return Found(shape_of(filled(mask)), _color(pixels[mask]), box, is_hollow(mask))
 
 
 def _color(pixels: np.ndarray) -> str | None:
@@ -125,19 +112,3 @@ def _color(pixels: np.ndarray) -> str | None:
     gaps = {name: min(abs(hue - h), 1 - abs(hue - h)) for name, h in _HUES.items()}
     best = min(gaps, key=lambda name: gaps[name])
     return best if gaps[best] <= _MAX_HUE_GAP and saturation >= 0.35 else None
-
-
-def _normalized(mask: np.ndarray) -> np.ndarray:
-    image = Image.fromarray(mask.astype(np.uint8) * 255).resize((_GRID, _GRID), Image.Resampling.BILINEAR)
-    return np.asarray(image) > 127
-
-
-@cache
-def _template(shape: str) -> np.ndarray:
-    image = Image.new("L", (_GRID * 8, _GRID * 8))
-    ImageDraw.Draw(image).polygon([(x * _GRID * 8, y * _GRID * 8) for x, y in outline(shape)], fill=255)
-    return np.asarray(image.reduce(8)) > 127
-
-
-def _iou(a: np.ndarray, b: np.ndarray) -> float:
-    return float((a & b).sum() / (a | b).sum())

@@ -8,9 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from demo.degraded import Labeled, blurred, degraded, label
-from demo.prompts import Prompts
-from demo.scenes import COLORS, PLACES, RELATIONS, SIZES, STYLES, scene_for
+from demo.degraded import Labeled
+from demo.scenes import COLORS, PLACES, RELATIONS, STYLES
 from demo.shapes import SHAPES
 from demo.truth import holds
 from udfs.atoms import Atom, atom
@@ -22,19 +21,11 @@ GROUND = (127, 127, 127)  # what LlavaImageProcessor pads with, for a mean of .5
 _TRIES = 12
 
 
-def picture(prompts: Prompts, rng: random.Random) -> Labeled:
-    """A true scene with more freedom than the generator's world has, or (half of them) a degraded picture."""
-    width, height = rng.choice(SIZES)
-    if rng.random() < 0.5:
-        return degraded(width, height, rng, rng.choice((0.1, 0.4)))
-    true = label(scene_for(prompts.draw().atoms, width, height, rng, rng.choice((1.0, 1.6))))
-    return Labeled(blurred(true.image, rng), true.place, true.marks)
-
-
 def questions(seen: Labeled, rng: random.Random) -> list[tuple[Atom, bool]]:
     """Eight atoms with their truth: for each kind a true or a false one is looked for, even odds."""
     several = len({m.shape for m in seen.marks if m.shape}) > 1
-    kinds = ["object", "count", "count", "color", "color", "relation" if several else "count", "place", "style"]
+    between = "relation" if several else "count"
+    kinds = ["object", "count", "color", "color", between, between, "place", "style"]
     return [_wanted(kind, rng.random() < 0.5, seen, rng) for kind in kinds]
 
 
@@ -97,3 +88,19 @@ def patch_classes(batch: list[Labeled]) -> tuple[Tensor, Tensor, Tensor, Tensor,
             style[i, rows, columns] = STYLES.index(str(mark.style))
             center[i, min(GRID - 1, int(y)), min(GRID - 1, int(x))] = kind
     return inside, center, color, style, torch.tensor([list(PLACES).index(str(p.place)) for p in batch])
+
+
+def shape_centers(batch: list[Labeled]) -> tuple[Tensor, Tensor]:
+    """(n, shapes, 2): the mean center of each shape's marks, x and y in 0..1 of the padded square; (n, shapes): 1 where
+    there is one.
+    """
+    centers, there = torch.zeros(len(batch), len(SHAPES), 2), torch.zeros(len(batch), len(SHAPES))
+    for i, seen in enumerate(batch):
+        side = max(seen.image.size)
+        left, top = (side - seen.image.width) / 2, (side - seen.image.height) / 2
+        for s, shape in enumerate(SHAPES):
+            marks = [(mark.x + left, mark.y + top) for mark in seen.marks if mark.shape == shape]
+            if marks:
+                centers[i, s] = torch.tensor(marks).mean(0) / side
+                there[i, s] = 1
+    return centers, there

@@ -1,4 +1,7 @@
-"""drawn, degraded and strange pictures -> demo/models/scene_detector. python demo/train_detector.py"""
+"""drawn, degraded, worn and strange pictures -> demo/models/scene_detector.
+
+python demo/train_detector.py --minutes 25
+"""
 
 from __future__ import annotations
 
@@ -11,34 +14,30 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from demo.degraded import Labeled, blurred, degraded, label
+from demo.degraded import Labeled, labeled
 from demo.measures import labeled_scenes, separation
 from demo.pictures import size_of, to_tensor
 from demo.prompts import HELD_OUT, Prompts
-from demo.scenes import COLORS, PLACES, SIZES, STYLES, scene_for
+from demo.scenes import COLORS, PLACES, SIZES, STYLES
 from demo.shapes import SHAPES
 from demo.strange import strange
 from demo.training import MODELS, Trainer, arguments, half
+from demo.worn import WornPictures
 from udfs.scene_detector import STRIDE, SceneDetector, Words, build, split
 
 BATCH = 64
+WORN = 44
 WORDS = Words(SHAPES, tuple(COLORS), STYLES, tuple(PLACES), SIZES)
 FOLDER = MODELS / "scene_detector"
 
 
-def labeled_batch(prompts: Prompts, rng: random.Random) -> list[Labeled]:
-    """A batch of one size: 4 tenths true scenes, sharp or soft, as many degraded ones, 2 tenths not of this world."""
-    width, height = size_of(rng)
-    batch = []
-    for _ in range(BATCH):
-        kind = rng.random()
-        if kind < 0.4:
-            true = label(scene_for(prompts.draw().atoms, width, height, rng, rng.choice((1.0, 1.5))))
-            batch.append(Labeled(blurred(true.image, rng), true.place, true.marks))
-        elif kind < 0.8:
-            batch.append(degraded(width, height, rng, rng.choice((0.1, 0.5))))
-        else:
-            batch.append(Labeled(strange(width, height, rng), None, ()))
+def labeled_batch(prompts: Prompts, rng: random.Random, worn: WornPictures) -> list[Labeled]:
+    """A batch of one size: most of it worn, the rest clean or (a sixth) not of this world."""
+    size = size_of(rng)
+    batch = worn.take(WORN, size)
+    while len(batch) < BATCH:
+        foreign = rng.random() < 0.5
+        batch.append(Labeled(strange(*size, rng), None, ()) if foreign else labeled(prompts, rng, *size))
     return batch
 
 
@@ -74,13 +73,15 @@ def export(net: torch.nn.Module) -> None:
 
 
 def main() -> None:
-    args = arguments(__doc__ or "", 4)
+    args = arguments(__doc__ or "", 25)
     trainer = Trainer("detector", build(WORDS), args, rate=3e-3, ema=0.998)
-    prompts, rng = Prompts(args.seed), random.Random(args.seed)
+    rng = random.Random(f"{args.seed}/{trainer.done}")
+    prompts = Prompts(rng.getrandbits(30))
+    worn = WornPictures(lambda width, height: labeled(prompts, rng, width, height), rng, args.device)
 
     def loss() -> tuple[Tensor, int]:
         trainer.model.train()
-        return detector_loss(trainer.model, labeled_batch(prompts, rng), args.device), BATCH
+        return detector_loss(trainer.model, labeled_batch(prompts, rng, worn), args.device), BATCH
 
     def measure() -> dict[str, float]:
         found = SceneDetector(WORDS, trainer.average, args.device)
@@ -88,7 +89,7 @@ def main() -> None:
         scores = found.atom_probabilities([h.picture.image for h in held], [h.atoms for h in held])
         return separation(held, scores)
 
-    trainer.fit(loss, lambda: export(trainer.average), measure, save_every=60, measure_every=150)
+    trainer.fit(loss, lambda: export(trainer.average), measure, save_every=60, measure_every=300)
 
 
 if __name__ == "__main__":

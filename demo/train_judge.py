@@ -1,10 +1,10 @@
 """labeled pictures and yes/no questions -> demo/models/judge: a small Llava of transformers.
 
-python demo/train_judge.py --minutes 30
+python demo/train_judge.py --minutes 40
 Its vision tower learns to name what every patch shows, with heads of its own and in the words of the questions; alone
-at first, then the
-whole answers questions too. Without the words a question's "red" has to find out by trial which patches are meant by
-it, and does not in this time.
+at first, then the whole answers questions too. Without the words a question's "red" has to find out by trial which
+patches are meant by it, and does not in this time. In the same way a shape's name in a question learns to point at the
+shape: "left of" compares two places, which have to be known first.
 """
 
 from __future__ import annotations
@@ -24,23 +24,25 @@ from transformers import (
     LlavaProcessor,
 )
 
-from demo.degraded import Labeled
+from demo.degraded import Labeled, labeled
 from demo.measures import auc
-from demo.pictures import to_tensor
+from demo.pictures import size_of, to_tensor
 from demo.prompts import HELD_OUT, Prompts
-from demo.questions import GRID, PATCH, SIDE, patch_classes, picture, questions, squared
-from demo.scenes import COLORS, PLACES, STYLES
+from demo.questions import GRID, PATCH, SIDE, patch_classes, questions, shape_centers, squared
+from demo.scenes import COLORS, PLACES, SIZES, STYLES
 from demo.shapes import SHAPES
 from demo.training import MODELS, Trainer, arguments, half
 from demo.words import tokenizer, vocabulary
+from demo.worn import WornPictures
 from udfs.atoms import question
 
 FOLDER = MODELS / "judge"
 BATCH = 32
+WORN = 22
 ASKED = 12  # tokens of the longest question
 WIDTH = 128
 EYES_ONLY = 0.2  # share of the training before the first question
-_SEED = 40_000  # another world of seeds than the detector's and generator's
+_SEED = 40_000  # other pictures than the detector's and the generator's
 _PARTS = (len(SHAPES) + 2, len(SHAPES) + 2, len(COLORS) + 1, len(STYLES))
 SHARPNESS = 6.0  # of two unit vectors of WIDTH numbers times WIDTH: logits of +-20 at most
 TEMPLATE = (
@@ -77,21 +79,23 @@ def new_judge(processor: LlavaProcessor) -> LlavaForConditionalGeneration:
 
 
 class Judge(nn.Module):
-    """The Llava and, for its training only, heads that name each patch and the place."""
+    """The Llava and, for its training only, heads that name each patch and the place and point at a shape."""
 
     def __init__(self, llava: LlavaForConditionalGeneration) -> None:
         super().__init__()
         self.llava = llava
         self.patch = nn.Linear(WIDTH, sum(_PARTS))
         self.place = nn.Linear(WIDTH, len(PLACES))
+        self.point = nn.Linear(WIDTH, 2)
 
     def look(self, pixels: Tensor) -> Tensor:
         """(n, 3, SIDE, SIDE) -> (n, patches, WIDTH)."""
         hidden: Tensor = self.llava.model.vision_tower(pixels).last_hidden_state[:, 1:]
         return hidden
 
-    def answer(self, patches: Tensor, ids: Tensor, lengths: Tensor) -> Tensor:
-        """patches (n, p, WIDTH), ids (n, questions, ASKED), lengths (n, questions) -> logits (n, questions, words).
+    def read(self, patches: Tensor, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """patches (n, p, WIDTH), ids (n, questions, ASKED) -> of each token what is known of it half way and at the end,
+        (n, questions, ASKED, WIDTH) both.
 
         All questions of a picture share its patches: each attends to them and to itself only, as if it were alone.
         """
@@ -101,12 +105,20 @@ class Judge(nn.Module):
         inputs = torch.cat([model.multi_modal_projector(patches), asked], 1)
         p = patches.shape[1]
         at = torch.cat([torch.arange(p), torch.arange(p, p + q).repeat(k)]).to(ids.device)
-        hidden = model.language_model(
-            inputs_embeds=inputs, position_ids=at.expand(n, -1), attention_mask=_mask(p, k, q, inputs), use_cache=False
-        ).last_hidden_state
-        last = p + torch.arange(k, device=ids.device) * q + lengths - 1
-        told = hidden.gather(1, last[:, :, None].expand(-1, -1, hidden.shape[2]))
-        logits: Tensor = self.llava.lm_head(told)
+        told = model.language_model(
+            inputs_embeds=inputs,
+            position_ids=at.expand(n, -1),
+            attention_mask=_mask(p, k, q, inputs),
+            use_cache=False,
+            output_hidden_states=True,
+        )
+        middle = told.hidden_states[len(told.hidden_states) // 2]
+        return middle[:, p:].unflatten(1, (k, q)), told.last_hidden_state[:, p:].unflatten(1, (k, q))
+
+    def answer(self, read: Tensor, lengths: Tensor) -> Tensor:
+        """read (n, questions, ASKED, WIDTH), lengths (n, questions) -> logits (n, questions, words)."""
+        last = (lengths - 1)[:, :, None, None].expand(-1, -1, 1, read.shape[-1])
+        logits: Tensor = self.llava.lm_head(read.gather(2, last)[:, :, 0])
         return logits
 
 
@@ -145,6 +157,17 @@ def word_loss(judge: Judge, patches: Tensor, batch: list[Labeled], tokens: Any) 
     return named(SHAPES, inside - 1) + named(COLORS, color) + named(STYLES, style) + named(PLACES, everywhere)
 
 
+def point_loss(judge: Judge, middle: Tensor, ids: Tensor, batch: list[Labeled], tokens: Any) -> Tensor:
+    """Half way through the questions, the name of a shape knows where in the picture it is."""
+    centers, there = (t.to(ids.device) for t in shape_centers(batch))
+    names = torch.tensor(tokens.convert_tokens_to_ids([*SHAPES]), device=ids.device)
+    named = (ids[..., None] == names).float() * there[:, None, None]  # (n, questions, ASKED, shapes)
+    target = torch.einsum("nkqs,nsc->nkqc", named, centers)
+    asked = named.sum(-1)
+    error = (judge.point(middle) - target).pow(2).sum(-1)
+    return (error * asked).sum() / asked.sum().clamp(min=1)
+
+
 def asked_batch(batch: list[Labeled], processor: LlavaProcessor, rng: random.Random) -> tuple[Tensor, Tensor, Tensor]:
     """ids (n, 8, ASKED), lengths (n, 8), the token of the right answer (n, 8)."""
     tokens = processor.tokenizer
@@ -164,13 +187,14 @@ def measure_judge(judge: Judge, processor: LlavaProcessor, device: str, n: int =
     yes, no = processor.tokenizer.convert_tokens_to_ids(["yes", "no"])
     told: dict[str, tuple[list[float], list[float]]] = {}
     for _ in range(n // BATCH):
-        batch = [picture(prompts, rng) for _ in range(BATCH)]
+        batch = [labeled(prompts, rng, *rng.choice(SIZES)) for _ in range(BATCH)]
         state = rng.getstate()
         ids, lengths, _ = asked_batch(batch, processor, rng)
         rng.setstate(state)
         facts = [fact for seen in batch for fact in questions(seen, rng)]
         pixels = to_tensor([squared(seen.image) for seen in batch]).to(device)
-        logits = judge.answer(judge.look(pixels), ids.to(device), lengths.to(device))
+        _, read = judge.read(judge.look(pixels), ids.to(device))
+        logits = judge.answer(read, lengths.to(device))
         margin = (logits[..., yes] - logits[..., no]).flatten().tolist()
         for (fact, truth), value in zip(facts, margin, strict=True):
             told.setdefault(str(fact["kind"]), ([], []))[0 if truth else 1].append(value)
@@ -178,23 +202,26 @@ def measure_judge(judge: Judge, processor: LlavaProcessor, device: str, n: int =
 
 
 def main() -> None:
-    args = arguments(__doc__ or "", 30)
+    args = arguments(__doc__ or "", 40)
     processor = new_processor()
     trainer = Trainer("judge", Judge(new_judge(processor)), args, rate=1e-3, ema=0.998)
     judge: Any = trainer.model
     average: Any = trainer.average
-    rng = random.Random(args.seed + _SEED)
-    prompts = Prompts(args.seed + _SEED)
+    rng = random.Random(f"{args.seed + _SEED}/{trainer.done}")
+    prompts = Prompts(rng.getrandbits(30))
+    worn = WornPictures(lambda width, height: labeled(prompts, rng, width, height), rng, args.device)
 
     def loss() -> tuple[Tensor, int]:
-        batch = [picture(prompts, rng) for _ in range(BATCH)]
+        batch = worn.take(WORN, size_of(rng))
+        batch += [labeled(prompts, rng, *size_of(rng)) for _ in range(BATCH - WORN)]
         patches = judge.look(to_tensor([squared(seen.image) for seen in batch]).to(args.device))
         dense = patch_loss(judge, patches, batch) + word_loss(judge, patches, batch, processor.tokenizer)
         if trainer.done < EYES_ONLY:
             return dense, BATCH
         ids, lengths, right = (t.to(args.device) for t in asked_batch(batch, processor, rng))
-        logits = judge.answer(patches, ids, lengths)
-        return 0.3 * dense + F.cross_entropy(logits.flatten(0, 1), right.flatten()), BATCH
+        middle, read = judge.read(patches, ids)
+        answered = F.cross_entropy(judge.answer(read, lengths).flatten(0, 1), right.flatten())
+        return 0.3 * dense + point_loss(judge, middle, ids, batch, processor.tokenizer) + answered, BATCH
 
     def export() -> None:
         half(average.llava).save_pretrained(FOLDER)
@@ -203,7 +230,7 @@ def main() -> None:
     def measure() -> dict[str, float]:
         return measure_judge(average, processor, args.device)
 
-    trainer.fit(loss, export, measure, save_every=90, measure_every=150)
+    trainer.fit(loss, export, measure, save_every=90, measure_every=400)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conf.taxonomy import load_taxonomy
-from demo.degraded import Labeled, Mark, degraded, label
+from demo.degraded import Drawing, Labeled, Mark, degraded, label
 from demo.prompts import Prompts
 from demo.scenes import SIZES, scene_for
+from demo.shapes import outline
 from demo.strange import strange
 from demo.truth import holds
 from demo.words import LIMIT, UNKNOWN, tokenizer, vocabulary
@@ -53,12 +54,27 @@ def test_the_same_seed_draws_the_same_degraded_picture() -> None:
     assert one.marks == two.marks
 
 
-def test_broken_shapes_are_no_shapes() -> None:
-    rng = random.Random(1)
-    marks = [mark for _ in range(200) for mark in degraded(64, 64, rng, broken=1.0).marks]
-    assert all(mark.shape is None or mark.color is None for mark in marks)
+def test_what_is_drawn_whole_is_labeled_so_and_most_faults_cost_the_shape_or_the_color() -> None:
     rng = random.Random(1)
     assert all(mark.shape and mark.color for _ in range(200) for mark in degraded(64, 64, rng, broken=0.0).marks)
+    marks = [mark for _ in range(200) for mark in degraded(64, 64, rng, broken=1.0).marks]
+    whole = sum(bool(mark.shape and mark.color) for mark in marks) / len(marks)
+    assert 0.1 < whole < 0.5, "slight faults leave a shape what it is"
+
+
+def test_a_bridge_makes_one_mark_of_two_and_a_cut_two_of_one() -> None:
+    drawing = Drawing(80, 48, (255, 255, 255))
+    red = (214, 38, 40), 1
+    for left in (6, 48):
+        drawing.shape(outline("square"), (left, 12, left + 24, 36), red, flat=True)
+    assert [(mark.shape, mark.color, mark.style) for mark in drawing.marks()] == [("square", "red", "flat")] * 2
+    drawing.line((20, 24), (60, 24), 4, red)
+    assert [(mark.shape, mark.color) for mark in drawing.marks()] == [(None, "red")]
+    drawing.rectangle((31, 0, 47, 48), drawing.nothing)
+    drawing.repaint((48, 12, 72, 36), ((44, 92, 222), 4))
+    assert [(mark.shape, mark.color) for mark in drawing.marks()] == [("square", "red"), ("square", "blue")]
+    drawing.disc(18, 24, 9, drawing.nothing)
+    assert [(mark.shape, mark.style) for mark in drawing.marks()] == [("square", "outline"), ("square", "flat")]
 
 
 @pytest.mark.parametrize("size", SIZES)

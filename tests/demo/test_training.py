@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from demo import training
-from demo.degraded import label
+from demo.degraded import label, labeled
 from demo.measures import Asked, auc, separation
 from demo.prompts import Prompts
-from demo.questions import GRID, patch_classes, picture, questions
-from demo.scenes import COLORS, PLACES, STYLES, scene_for
+from demo.questions import GRID, patch_classes, questions, shape_centers
+from demo.scenes import COLORS, PLACES, SIZES, STYLES, scene_for
 from demo.shapes import SHAPES
 from demo.training import Trainer
 from demo.truth import holds
@@ -68,7 +68,7 @@ def test_auc_counts_pairs_in_order() -> None:
 
 
 def test_separation_is_by_kind() -> None:
-    seen = picture(Prompts(0), random.Random(0))
+    seen = labeled(Prompts(0), random.Random(0), 64, 64)
     atoms = [
         [atom("object", "circle", "circle"), atom("count", "circle", "1")],
         [atom("object", "star", "star"), atom("count", "star", "2")],
@@ -84,7 +84,7 @@ def test_questions_have_their_truth_and_both_answers() -> None:
     prompts, rng = Prompts(7), random.Random(7)
     told: dict[str, set[bool]] = {}
     for _ in range(40):
-        seen = picture(prompts, rng)
+        seen = labeled(prompts, rng, *rng.choice(SIZES))
         for fact, truth in questions(seen, rng):
             assert truth == holds(seen, fact)
             told.setdefault(str(fact["kind"]), set()).add(truth)
@@ -102,3 +102,14 @@ def test_patches_of_a_shape_have_its_classes() -> None:
     assert set(style.unique().tolist()) == {-100, STYLES.index("outline")}
     assert place.tolist() == [list(PLACES).index("night")]
     assert inside[0, :1].sum() == inside[0, -1:].sum() == 0  # the padding above and below
+
+
+def test_centers_are_those_of_the_padded_square() -> None:
+    atoms = [atom("object", "star", "star"), atom("object", "circle", "circle"), atom("place", "picture", "snow")]
+    atoms += [atom("relation", "star", "left of", "circle"), atom("style", "picture", "flat")]
+    seen = label(scene_for(atoms, 80, 48, random.Random(0)))
+    centers, there = shape_centers([seen])
+    star, circle = SHAPES.index("star"), SHAPES.index("circle")
+    assert there[0].nonzero().flatten().tolist() == sorted((star, circle))
+    assert centers[0, star, 0] < 0.4 < 0.6 < centers[0, circle, 0]
+    assert centers[0, star, 1] == pytest.approx(0.5, abs=0.1)
