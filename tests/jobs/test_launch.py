@@ -97,3 +97,25 @@ def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str], monkeypatc
     monkeypatch.setattr(sys, "argv", ["jobs/generate_images.py", "--config", "conf/demo.yaml"])
     assert launch._guarded(interrupted) == 130
     assert "go on with: spark-submit jobs/generate_images.py --config conf/demo.yaml" in capsys.readouterr().err
+
+
+def test_a_full_disk_is_a_sentence_whoever_found_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> None:
+        raise RuntimeError("org.apache.spark.SparkException: Job aborted\n\tat x\nCaused by: No space left on device")
+
+    monkeypatch.setattr(sys, "argv", [str(ROOT / "jobs" / "run_recipe.py"), "--config", "conf/demo.yaml"])
+    monkeypatch.chdir(ROOT)
+    assert launch._guarded(full) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("No space left on device: the disk of the lakehouse")
+    assert said.endswith("go on with: spark-submit jobs/run_recipe.py --config conf/demo.yaml\n")
+
+
+def test_an_error_that_nobody_foresaw_is_not_hidden() -> None:
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        launch._guarded(broken)
