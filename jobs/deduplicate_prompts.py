@@ -9,7 +9,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from conf.recipe import Deduplication
 from jobs.launch import Context, JobError, main
-from jobs.waves import run_waves
+from jobs.waves import answered, run_waves
 from udfs.atoms import ARROW
 from udfs.embedders import COLUMNS, MiniLM, minilm
 from udfs.harness import Stage
@@ -70,7 +70,7 @@ def duplicates(
     """prompts to compare -> rows of prompt_duplicates; the model runs here, once a prompt."""
     placed = with_copies(wave, prompts, compared, rules)
     stage = Stage(embedder, KEEP, COLUMNS)
-    embedded = placed.mapInArrow(stage, schema=from_arrow_schema(stage.schema))
+    embedded = answered(placed, stage)
     own = [name for name, _ in (*KEEP, *COLUMNS)]
     new = embedded.select(*own, "seconds", "device", "status", "error_message", F.lit(False).alias("known"))
     known = kept(prompts, compared, rules).join(F.broadcast(placed.select("block").distinct()), "block", "left_semi")

@@ -7,18 +7,18 @@ import json
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs.launch import Context, main
 from jobs.prompt_screens import recipe_screens
-from jobs.waves import run_waves
+from jobs.waves import answered, run_waves, work_left
+from schemas.tables import STRATUM
 from udfs.enhanced_texts import COLUMNS, EnhancedTexts
 from udfs.enhancers import GrammarEnhancer
 from udfs.harness import Stage
 from udfs.ids import content_id
 from udfs.versions import library_versions
 
-ROW = ("prompt_id", "text", "task", "category", "style", "template", "atoms")
+ROW = ("prompt_id", "text", *STRATUM, "template", "atoms")
 ENHANCER_LICENCE = "Apache-2.0"  # the grammar's words are this project's own
 
 
@@ -31,24 +31,17 @@ def run(context: Context) -> None:
     }
     accepted = context.view("accepted_prompts").select("prompt_id")
     inputs = context.lakehouse.read("prompts").select(*ROW).join(accepted, "prompt_id")
-    done = context.lakehouse.read("enhanced_prompts").where(F.col("model") == texts.model)
+    own = F.col("model") == texts.model
+    done = context.lakehouse.read("enhanced_prompts").where(own)
     run_waves(
         context,
         "enhanced_prompts",
-        to_enhance(inputs, done, context.retry),
+        work_left(inputs, done, ["prompt_id"], context.retry),
         lambda wave: enhanced(wave, texts, parameters),
-        order=("task", "category", "style", "prompt_id"),
+        order=(*STRATUM, "prompt_id"),
         noun="prompts",
+        alike=own,
     )
-
-
-def to_enhance(inputs: DataFrame, done: DataFrame, retry: str | None) -> DataFrame:
-    """Accepted prompts without a row of this enhancer; with --retry errors those that have error rows only."""
-    if retry == "errors":
-        ok = done.where("status = 'ok'")
-        failed = done.where("status = 'error'").join(ok, "prompt_id", "left_anti")
-        return inputs.join(failed, "prompt_id", "left_semi")
-    return inputs.join(done, "prompt_id", "left_anti")
 
 
 def enhanced(wave: DataFrame, texts: EnhancedTexts, parameters: dict[str, str]) -> DataFrame:
@@ -61,7 +54,7 @@ def enhanced(wave: DataFrame, texts: EnhancedTexts, parameters: dict[str, str]) 
         "licence": F.lit(ENHANCER_LICENCE),
     }
     return (
-        wave.mapInArrow(stage, schema=from_arrow_schema(stage.schema))
+        answered(wave, stage)
         .withColumns(constants)
         .select(
             "prompt_id",

@@ -8,12 +8,10 @@ beside the old ones. See jobs/release.py.
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 from pyspark import StorageLevel
-from pyspark.errors import PythonException
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -36,14 +34,13 @@ from jobs.release import (
 )
 from schemas.delta import with_run
 from schemas.tables import STRATUM, TABLES
-from udfs.atomic_files import FileWriteError, remove_temporaries
+from udfs.atomic_files import remove_temporaries
 from udfs.samples import KeptDigest, Names
 from udfs.shards import FILES, ShardWriter, shard_file
 
 _BROADCAST_ROWS = (
     2_000_000  # ids and labels of kept pictures, about 100 bytes each: as many as a worker holds with ease
 )
-_SAID = re.compile(r"(?:SampleError|FileWriteError): (.*)")
 _SAMPLE = (
     *(
         "image_id",
@@ -70,13 +67,7 @@ def run(context: Context) -> None:
     with table_lock(context, "releases"):
         names = display_names(context.recipe)
         versions = context.table_versions(SOURCES)
-        try:
-            _export(context, kept_samples(context, names), names, versions)
-        except (PythonException, FileWriteError) as error:  # a worker's, or the driver's own
-            said = _SAID.search(f"{type(error).__name__}: {error}")
-            if said is None:
-                raise
-            raise JobError(f"export_webdataset: {said[1]} Whole shards stay; run this again to go on.") from None
+        _export(context, kept_samples(context, names), names, versions)
 
 
 def display_names(recipe: Recipe) -> Names:
@@ -109,7 +100,7 @@ def _export(context: Context, samples: DataFrame, names: Names, versions: dict[s
     if not counts:
         context.say(
             f"export_webdataset: the policy {context.recipe.gates.name} keeps no picture yet; nothing to do."
-            " See why: select * from funnel order by ordinal"
+            f" See why: {context.sql_command('select * from funnel order by ordinal')}"
         )
         return
     ordered = samples.repartition(1).sortWithinPartitions("image_id")
@@ -264,8 +255,7 @@ def _record(context: Context, release: Release) -> None:
         "manifest_sha256": file_sha256(release.folder / MANIFEST),
         "folder": str(release.folder),
     }
-    ddl = ", ".join(f"{column.name} {column.type}" for column in TABLES["releases"].columns if column.name in row)
-    frame = with_run(context.spark.createDataFrame([row], ddl), context.run_id)
+    frame = context.lakehouse.rows("releases", [row], context.run_id)
     context.lakehouse.append("releases", frame, context.run_id, wave=release.number)
 
 

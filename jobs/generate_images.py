@@ -15,7 +15,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from conf.recipe import Generation, Generator, dimensions
 from jobs.launch import Context, main
 from jobs.specs import generator_spec
-from jobs.waves import run_waves
+from jobs.waves import STRATUM_ORDER, answered, run_waves, work_left
 from udfs.generators import DiffusersGenerator
 from udfs.harness import Stage
 from udfs.ids import content_id, image_id, image_seed
@@ -45,11 +45,13 @@ def run(context: Context) -> None:
     for generator in generation.generators:
         spec = generator_spec(generator, generation.quality)
         wanted = requests(texts, generation, generator.name, spec, context.recipe.seed)
-        todo = _todo(context, wanted)
+        images = context.lakehouse.read("images").select("image_id", "status")
+        todo = work_left(wanted, images, ["image_id"], context.retry)
         if context.sample:
             _sample(context, todo, generator, spec)
         else:
-            run_waves(context, "images", todo, partial(rendered, generator=generator, spec=spec))
+            own = F.col("spec_id") == spec.spec_id
+            run_waves(context, "images", todo, partial(rendered, generator=generator, spec=spec), alike=own)
 
 
 def requests(texts: DataFrame, generation: Generation, name: str, spec: DiffusersGenerator, seed: int) -> DataFrame:
@@ -85,7 +87,7 @@ def rendered(wave: DataFrame, generator: Generator, spec: DiffusersGenerator) ->
         "library_versions": F.lit(library_versions("torch", "diffusers", "transformers", "pillow")),
         "licence": F.lit(generator.licence),
     }
-    return wave.mapInArrow(stage, schema=from_arrow_schema(stage.schema)).withColumns(constants)
+    return answered(wave, stage).withColumns(constants)
 
 
 def _identified(
@@ -117,19 +119,11 @@ def _size(seed: int, choices: list[tuple[int, int]]) -> tuple[int, int]:
     return choices[int(content_id([seed, "size"])[:8], 16) % len(choices)]
 
 
-def _todo(context: Context, wanted: DataFrame) -> DataFrame:
-    images = context.lakehouse.read("images").select("image_id", "status")
-    if context.retry == "errors":
-        failed = images.where("status = 'error'").join(images.where("status = 'ok'"), "image_id", "left_anti")
-        return wanted.join(failed.select("image_id").distinct(), "image_id", "left_semi")
-    return context.lakehouse.missing(wanted, "images")
-
-
 def _sample(context: Context, todo: DataFrame, generator: Generator, spec: DiffusersGenerator) -> None:
     """Render the first few requests into a contact sheet; nothing is written to the lakehouse."""
     from jobs.contact_sheet import save_contact_sheet
 
-    first = todo.orderBy("task", "category", "style", "image_id").limit(context.sample or 0).localCheckpoint()
+    first = todo.orderBy(*STRATUM_ORDER).limit(context.sample or 0).localCheckpoint()
     rows = rendered(first.coalesce(1), generator, spec).collect()
     cells = [(row["image"], [row["text"], f"seed {row['seed']}"]) for row in rows if row["status"] == "ok"]
     path = context.sample_path(f"generate_images_{generator.name}")

@@ -8,14 +8,14 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from conf.loading import RecipeError
 from conf.paths import resolve
 from conf.photo_metadata import locations, read_metadata, undescribed, unused_columns
 from conf.recipe import Photos
 from jobs.launch import Context, main
-from jobs.waves import run_waves
+from jobs.waves import answered, run_waves, work_left
+from schemas.tables import STRATUM
 from udfs.harness import Stage
 from udfs.ids import photo_id
 from udfs.photos import COLUMNS, PhotoReader
@@ -37,15 +37,14 @@ _NAMED = 3  # files named in a line; the rest is a number
 def run(context: Context) -> None:
     photos = context.recipe.photos
     if photos is None:
-        raise RecipeError(
-            f"{context.recipe.path}: photos: this recipe brings none."
-            " Add photos.folder and photos.metadata, or leave this job out."
-        )
+        context.say("ingest_photos: the recipe brings no photographs; nothing to do")
+        return
     rows = located(photos)
     for line in remarks(photos, rows):
         context.say(f"ingest_photos: {line}")
     wanted = context.spark.createDataFrame(pa.Table.from_pylist(rows, schema=_LOCATED))
-    todo = _todo(context, wanted)
+    there = context.lakehouse.read("photos").select("image_id", "status")
+    todo = work_left(wanted, there, ["image_id"], context.retry)
     run_waves(context, "photos", todo, lambda wave: read(wave, photos.quality), order=("image_id",), noun="photographs")
 
 
@@ -92,18 +91,11 @@ def remarks(photos: Photos, rows: list[dict[str, Any]]) -> list[str]:
 def read(wave: DataFrame, quality: int) -> DataFrame:
     """located rows -> rows of photos; the files are opened on the executors."""
     stage = Stage(PhotoReader(quality), keep=ROW, columns=COLUMNS)
-    unlabeled = {label: F.lit("none") for label in ("task", "category", "style")}
-    answered = wave.mapInArrow(stage, schema=from_arrow_schema(stage.schema)).withColumns(unlabeled)
+    unlabeled = {label: F.lit("none") for label in STRATUM}
     own = [name for name, _ in (*ROW, *COLUMNS)]
-    return answered.select(*own, *unlabeled, "status", "error_class", "error_message")
-
-
-def _todo(context: Context, wanted: DataFrame) -> DataFrame:
-    photos = context.lakehouse.read("photos").select("image_id", "status")
-    if context.retry == "errors":
-        failed = photos.where("status = 'error'").join(photos.where("status = 'ok'"), "image_id", "left_anti")
-        return wanted.join(failed.select("image_id").distinct(), "image_id", "left_semi")
-    return context.lakehouse.missing(wanted, "photos")
+    return (
+        answered(wave, stage).withColumns(unlabeled).select(*own, *unlabeled, "status", "error_class", "error_message")
+    )
 
 
 def _some(names: list[str]) -> str:

@@ -11,11 +11,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from conf.paths import resolve_model
-from conf.recipe import Judge
 from jobs.launch import Context, main
 from jobs.scoring import with_pictures
-from jobs.waves import STRATUM_ORDER, run_waves
+from jobs.specs import judge_model, judge_spec
+from jobs.waves import STRATUM_ORDER, answered, run_waves, work_left
 from schemas.tables import STRATUM
 from udfs.atoms import checkable, question
 from udfs.harness import Stage
@@ -35,9 +34,11 @@ _KEEP = (("image_id", pa.string()), ("questions", pa.list_(pa.string())), ("kind
 
 def run(context: Context) -> None:
     judge = judge_spec(context.recipe.judge)
-    model = f"{context.recipe.judge.name}@{judge.revision}"
+    model = judge_model(context.recipe.judge)
     candidates = context.view("judge_candidates").select("image_id", "text", "atoms", *STRATUM)
-    todo = _todo(context, asked(candidates).withColumn("model", F.lit(model)))
+    own = F.col("model") == model
+    done = context.lakehouse.read("judgements").where(own).select("image_id", "question", "status")
+    todo = work_left(asked(candidates), done, ["image_id", "question"], context.retry)
     run_waves(
         context,
         "judgements",
@@ -47,12 +48,8 @@ def run(context: Context) -> None:
         ),
         order=(*STRATUM_ORDER, "question"),
         noun="questions",
+        alike=own,
     )
-
-
-def judge_spec(judge: Judge) -> TransformersJudge:
-    location, revision = resolve_model(judge.model, judge.revision)
-    return TransformersJudge(judge.model, location, revision, judge.dtype, judge.batch_size)
 
 
 def asked(candidates: DataFrame) -> DataFrame:
@@ -84,9 +81,7 @@ def judged(pictures: DataFrame, judge: TransformersJudge, model: str, licence: s
     """pictures (image, questions, kinds) -> rows of judgements; the model runs here. A picture's error is the error
     of each question."""
     stage = Stage(judge, keep=_KEEP, columns=COLUMNS)
-    rows = pictures.select("image_id", "questions", "kinds", "image").mapInArrow(
-        stage, schema=from_arrow_schema(stage.schema)
-    )
+    rows = answered(pictures.select("image_id", "questions", "kinds", "image"), stage)
     each = rows.withColumn("number", F.explode(F.sequence(F.lit(0), F.size("questions") - 1)))
     return each.select(
         "image_id",
@@ -103,15 +98,6 @@ def judged(pictures: DataFrame, judge: TransformersJudge, model: str, licence: s
         "device",
         (F.col("seconds") / F.size("questions")).alias("seconds"),
     )
-
-
-def _todo(context: Context, wanted: DataFrame) -> DataFrame:
-    key = ["image_id", "model", "question"]
-    if context.retry == "errors":
-        rows = context.lakehouse.read("judgements").select(*key, "status")
-        failed = rows.where("status = 'error'").join(rows.where("status = 'ok'"), key, "left_anti")
-        return wanted.join(failed.select(*key).distinct(), key, "left_semi")
-    return context.lakehouse.missing(wanted, "judgements", key)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from pyspark.sql import functions as F
 from conf.paths import resolve_model
 from conf.recipe import Recipe
 from jobs.launch import Context
-from schemas.delta import with_run
 from schemas.tables import TABLES
 from udfs.ids import content_id
 
@@ -62,10 +61,8 @@ def holds(context: Context, last: dict[str, Any] | None, now: str) -> bool:
 def record(context: Context, now: str, seconds: dict[str, float]) -> None:
     """The row of this run, which has come to its end."""
     row = {"fingerprint": now, "table_versions": context.table_versions(_READ), "seconds": seconds}
-    frame = context.spark.createDataFrame(
-        [row], "fingerprint string, table_versions map<string,bigint>, seconds map<string,double>"
-    )
-    context.lakehouse.append("runs", with_run(frame, context.run_id), context.run_id, wave=0)
+    frame = context.lakehouse.rows("runs", [row], context.run_id)
+    context.lakehouse.append("runs", frame, context.run_id, wave=0)
 
 
 def _files(folder: Traversable, inside: str = "") -> list[tuple[str, Traversable]]:

@@ -8,16 +8,20 @@ import argparse
 import contextlib
 import errno
 import os
+import re
+import shlex
 import signal
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from conf.loading import RecipeError
 from conf.recipe import Recipe, load_recipe
+from udfs.errors import ExplainedError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -67,6 +71,11 @@ class Context:
             return {name: DeltaTable(folder).version() for name, folder in folders.items()}
         return {name: self.lakehouse.version(name) for name in folders}
 
+    def sql_command(self, query: str) -> str:
+        """What to type to ask this recipe's tables."""
+        config = "" if self.recipe.path.as_posix() == "conf/demo.yaml" else f" CONFIG={self.recipe.path}"
+        return f'make sql{config} QUERY="{query}"'
+
     def sample_path(self, name: str) -> Path:
         """Where --sample puts its contact sheet: beside the shards, outside the lakehouse."""
         folder = Path(self.recipe.release.folder) / "samples"
@@ -87,18 +96,28 @@ def main(run: Job, *, plan: bool = False, retry: Sequence[str] = (), sample: boo
     parser.add_argument("--config", required=True, help="the recipe, a YAML file; conf/demo.yaml is one")
     parser.add_argument("--catalog", help="catalog that holds the tables; without it they are registered by path")
     parser.add_argument("--schema", help="schema in the catalog")
+    without_work = parser.add_mutually_exclusive_group()
     if plan:
-        parser.add_argument(
+        without_work.add_argument(
             "--plan", action="store_true", help="say what there is to do and how long it would take; start no model"
         )
     if retry:
         parser.add_argument("--retry", choices=retry, help="do only these rows again")
     if sample:
-        parser.add_argument(
-            "--sample", type=int, metavar="N", help="try N rows into a contact sheet; write nothing to the lakehouse"
+        without_work.add_argument(
+            "--sample",
+            type=_positive,
+            metavar="N",
+            help="try N rows into a contact sheet; write nothing to the lakehouse",
         )
     options = vars(parser.parse_args())
     sys.exit(_guarded(lambda: _launch(run, options)))
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows; give 1 or more")
+    return int(text)
 
 
 def _launch(run: Job, options: dict[str, Any]) -> None:
@@ -133,7 +152,10 @@ def start_spark(name: str) -> SparkSession:
     from pyspark.sql import SparkSession
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    spark = SparkSession.builder.appName(name).getOrCreate()
+    # Here for every cluster: the views' long case expressions make the optimizer's inferred constraints grow without end
+    # (3 GB and minutes).
+    builder = SparkSession.builder.config("spark.sql.constraintPropagation.enabled", "false")
+    spark = builder.appName(name).getOrCreate()
     try:
         cast(Any, spark)._jvm.io.delta.tables.DeltaTable  # noqa: B018
         spark.sql("select 1 as one").first()
@@ -180,17 +202,32 @@ def _guarded(work: Callable[[], None]) -> int:
     except KeyboardInterrupt:
         print(f"Stopped. What was committed stays; go on with: {_same_command()}", file=sys.stderr, flush=True)
         return 130
-    except Exception as error:  # the JVM's, a worker's or our own: the disk's sentence is in all of them
-        if os.strerror(errno.ENOSPC) not in str(error):
+    except Exception as error:
+        said = explained(error)
+        if said is None:
             raise
-        print(
-            f"{os.strerror(errno.ENOSPC)}: the disk of the lakehouse, of the shards or of Spark's own files"
-            f" (spark.local.dir) is full. What was committed stays; make room, then go on with: {_same_command()}",
-            file=sys.stderr,
-            flush=True,
-        )
+        print(f"{said} What was committed stays; then go on with: {_same_command()}", file=sys.stderr, flush=True)
         return 1
     return 0
+
+
+def explained(error: Exception) -> str | None:
+    """The sentence in an error that a person can mend: the driver's own, a worker's, or one of the JVM's."""
+    text = str(error)
+    if isinstance(error, ExplainedError):
+        return text
+    for module, name, sentence in re.findall(r"^(udfs\.[\w.]+)\.(\w+): (.+)$", text, re.MULTILINE):
+        found = getattr(import_module(module), name, None)
+        if isinstance(found, type) and issubclass(found, ExplainedError):
+            return str(sentence)
+    if raised := re.search(r"\[USER_RAISED_EXCEPTION\] (.+?)(?: SQLSTATE|$)", text, re.MULTILINE):
+        return raised[1]
+    if os.strerror(errno.ENOSPC) in text:
+        return (
+            f"{os.strerror(errno.ENOSPC)}: the disk of the lakehouse or of Spark's own files (spark.local.dir) is full."
+            " Make room."
+        )
+    return None
 
 
 def _interrupt(signum: int, frame: object) -> None:
@@ -201,4 +238,5 @@ def _same_command() -> str:
     script, *arguments = sys.argv
     with contextlib.suppress(ValueError):  # a script elsewhere keeps its whole path
         script = str(Path(script).resolve().relative_to(Path.cwd()))
-    return " ".join(["spark-submit", script, *arguments])
+    own = Path(".venv/bin/spark-submit")  # where the set-up has put it; it is on no PATH
+    return shlex.join([str(own) if own.exists() else "spark-submit", script, *arguments])

@@ -6,21 +6,16 @@ import hashlib
 import json
 from typing import Any
 
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from conf.paths import resolve_model
 from conf.recipe import Recipe
 from jobs.launch import Context, main
 from jobs.lock import table_lock
-from jobs.specs import generator_spec
-from schemas.delta import with_run
+from jobs.specs import generator_spec, judge_model
 from schemas.sql_views import publish_views
-from schemas.tables import TABLES
+from schemas.tables import STRATUM
 from udfs.captioners import SourceTextCaptioner
 from udfs.enhancers import GrammarEnhancer
-
-_LABELS = ("task", "category", "style")
 
 
 def run(context: Context) -> None:
@@ -37,7 +32,9 @@ def run(context: Context) -> None:
                 )
         else:
             for table, rows in wanted.items():
-                context.lakehouse.replace(table, _frame(context, table, rows), where=f"policy = '{policy.name}'")
+                context.lakehouse.replace(
+                    table, context.lakehouse.rows(table, rows, context.run_id), where=f"policy = '{policy.name}'"
+                )
             context.say(f"publish_views: policy {policy.name} published with {len(policy.thresholds)} gates")
             for line in changes if published else []:
                 context.say(f"  {line}")
@@ -49,11 +46,10 @@ def run(context: Context) -> None:
 def policy_rows(recipe: Recipe) -> dict[str, list[dict[str, Any]]]:
     """table -> rows: the recipe's policy, and which models' rows the views count for it."""
     policy = recipe.gates
-    _, judge_revision = resolve_model(recipe.judge.model, recipe.judge.revision)
     models = {
-        "judge": f"{recipe.judge.name}@{judge_revision}",
-        "enhancer": f"{GrammarEnhancer.name}@{GrammarEnhancer.revision}",
-        "captioner": f"{SourceTextCaptioner.name}@{SourceTextCaptioner.revision}",
+        "judge": judge_model(recipe.judge),
+        "enhancer": GrammarEnhancer(recipe.labels).model,
+        "captioner": SourceTextCaptioner().model,
         "generator_specs": [generator_spec(g, recipe.generation.quality).spec_id for g in recipe.generation.generators],
     }
     digest = hashlib.sha256((policy.digest() + json.dumps(models, sort_keys=True)).encode()).hexdigest()
@@ -70,11 +66,6 @@ def policy_rows(recipe: Recipe) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _frame(context: Context, table: str, rows: list[dict[str, Any]]) -> DataFrame:
-    ddl = ", ".join(f"{c.name} {c.type}" for c in TABLES[table].columns if c.name not in ("run_id", "created_at"))
-    return with_run(context.spark.createDataFrame(rows, ddl), context.run_id)
-
-
 def _rows(context: Context, table: str) -> list[dict[str, Any]]:
     rows = (
         context.lakehouse.read(table)
@@ -86,18 +77,21 @@ def _rows(context: Context, table: str) -> list[dict[str, Any]]:
 
 
 def _differences(context: Context, wanted: dict[str, list[dict[str, Any]]]) -> list[str]:
-    """One line for each gate or quota that differs between the tables and the file, whoever changed it."""
+    """One line for each gate, quota or other decision that differs between the tables and the file, whoever changed it."""
     lines = []
     for table, key, values in (
-        ("thresholds", ("gate", "kind", *_LABELS), ("minimum", "maximum")),
-        ("quotas", _LABELS, ("at_most",)),
+        ("policies", (), ("best_by", "best_of", "licences")),
+        ("thresholds", ("gate", "kind", *STRATUM), ("minimum", "maximum")),
+        ("quotas", STRATUM, ("at_most",)),
     ):
         there = {tuple(row[k] for k in key): [row[v] for v in values] for row in _rows(context, table)}
         file = {tuple(row[k] for k in key): [row[v] for v in values] for row in wanted[table]}
         for labels in sorted(there.keys() | file.keys(), key=str):
             if there.get(labels) != file.get(labels):
                 name = "/".join(str(part) for part in labels if part is not None)
-                lines.append(f"{table} {name}: in the table {there.get(labels)}, in the file {file.get(labels)}")
+                lines.append(
+                    f"{' '.join([table, name]).strip()}: in the table {there.get(labels)}, in the file {file.get(labels)}"
+                )
     return lines
 
 

@@ -58,7 +58,7 @@ def report(context: Context) -> None:
     sheet = contact_sheet(context, ask, policy)
     if sheet is not None:
         lines.append(f"pictures:  {sheet}  (kept beside rejected, with the reasons)")
-    for line in [*lines, f"questions: {sql_command(context.recipe.path)}"]:
+    for line in [*lines, f"questions: {context.sql_command('select * from funnel order by ordinal')}"]:
         context.say(line)
 
 
@@ -112,12 +112,6 @@ def release_lines(context: Context, ask: Ask) -> list[str]:
     if not own:
         return ["shards:    none yet; export_webdataset writes them"]
     return [f"shards:    {own[0]['folder']}  ({own[0]['samples']:,} samples)"]
-
-
-def sql_command(recipe: Path) -> str:
-    """How to ask the tables and views, for this recipe."""
-    config = "" if recipe.as_posix() == "conf/demo.yaml" else f" CONFIG={recipe}"
-    return f'make sql{config}, or make sql{config} QUERY="select * from funnel order by ordinal"'
 
 
 def contact_sheet(context: Context, ask: Ask, policy: str) -> Path | None:

@@ -7,8 +7,11 @@ from __future__ import annotations
 import time
 from importlib import import_module
 
+from conf.recipe import Recipe
+from jobs.ingest_photos import located
 from jobs.last_run import fingerprint, holds, last_run, record
 from jobs.launch import Context, Job, main
+from jobs.scoring import scorer_specs
 from jobs.waves import duration
 
 JOBS = (
@@ -31,12 +34,11 @@ READS_FILES = {"publish_views", "generate_prompts", "ingest_photos", "export_web
 
 def run(context: Context) -> None:
     started = time.monotonic()
+    check(context.recipe)
     last, now = last_run(context), fingerprint(context.recipe)
     unchanged = holds(context, last, now)
     seconds: dict[str, float] = {}
     for number, name in enumerate(JOBS, start=1):
-        if name in ("ingest_photos", "caption_photos") and context.recipe.photos is None:
-            continue
         context.say(f"[{number}/{len(JOBS)}] {name}")
         if unchanged and name not in READS_FILES:
             context.say(f"{name}: no table has changed since the last whole run; nothing to do")
@@ -51,6 +53,13 @@ def run(context: Context) -> None:
     slowest = sorted(seconds.items(), key=lambda item: -item[1])
     context.say("time: " + ", ".join(f"{name} {duration(spent)}" for name, spent in slowest if spent >= 1))
     context.say(f"whole run: {duration(time.monotonic() - started)}")
+
+
+def check(recipe: Recipe) -> None:
+    """RecipeError for what a later job would stop at, after hours of rendering perhaps."""
+    scorer_specs(recipe)
+    if recipe.photos is not None:
+        located(recipe.photos)
 
 
 def job(name: str) -> Job:

@@ -6,13 +6,12 @@ import pyarrow as pa
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs.launch import Context, JobError, main
 from jobs.lock import table_lock
 from jobs.merging import unmerged
 from jobs.scoring import pass_id, scorer_set, scorer_specs, with_pictures
-from jobs.waves import run_waves
+from jobs.waves import answered, run_waves
 from schemas.delta import with_run
 from schemas.tables import STRATUM
 from udfs.harness import Stage
@@ -45,7 +44,8 @@ def _run_set(context: Context, wanted: DataFrame, scorers: ScorerSet) -> None:
     def transform(wave: DataFrame) -> DataFrame:
         return scored(with_pictures(context.lakehouse, wave), scorers)
 
-    run_waves(context, "raw_scores", _todo(context, wanted, scorers), transform)
+    own = F.col("pass") == pass_id(scorers)
+    run_waves(context, "raw_scores", _todo(context, wanted, scorers), transform, alike=own)
 
 
 def with_scorers(candidates: DataFrame, raw_scores: DataFrame, specs: dict[str, ScorerSpec], stale: bool) -> DataFrame:
@@ -64,7 +64,7 @@ def scored(pictures: DataFrame, scorers: ScorerSet) -> DataFrame:
     """pictures (image, text, atoms, labels) -> rows of raw_scores; the models run here."""
     stage = Stage(scorers, keep=KEEP, columns=COLUMNS)
     rows = pictures.select(*(name for name, _ in KEEP), "image", "text", "atoms")
-    return rows.mapInArrow(stage, schema=from_arrow_schema(stage.schema)).withColumn("pass", F.lit(pass_id(scorers)))
+    return answered(rows, stage).withColumn("pass", F.lit(pass_id(scorers)))
 
 
 def _needs(spec: ScorerSpec, stale: bool) -> Column:

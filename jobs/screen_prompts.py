@@ -5,11 +5,11 @@ from __future__ import annotations
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs.launch import Context, main
 from jobs.prompt_screens import recipe_screens
-from jobs.waves import run_waves
+from jobs.waves import answered, run_waves
+from schemas.tables import STRATUM
 from udfs.atoms import ARROW
 from udfs.harness import Stage
 from udfs.screens import COLUMNS, Screens
@@ -36,7 +36,7 @@ def run(context: Context) -> None:
         "prompt_scores",
         todo,
         lambda wave: screened(wave, read("prompt_duplicates"), screens),
-        order=("task", "category", "style", "prompt_id"),
+        order=(*STRATUM, "prompt_id"),
         noun="prompts",
     )
 
@@ -45,7 +45,7 @@ def screened(wave: DataFrame, compared: DataFrame, screens: Screens) -> DataFram
     """prompts -> rows of prompt_scores; the embedding that de-duplication made is used again."""
     vectors = compared.where(F.col("model") == screens.embedder.model).select("prompt_id", "embedding")
     stage = Stage(screens, ROW[:1], COLUMNS)
-    answers = wave.join(vectors, "prompt_id", "left").mapInArrow(stage, schema=from_arrow_schema(stage.schema))
+    answers = answered(wave.join(vectors, "prompt_id", "left"), stage)
     refusal = F.concat(F.lit("prompt "), "prompt_id", F.lit(" could not be screened: "), "error_message")
     checked = F.when(F.col("status") == "error", F.raise_error(refusal)).otherwise(F.col("prompt_id"))
     return answers.select(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 from conf.paths import resolve_model
-from conf.recipe import Generator
+from conf.recipe import Generator, Judge
 from udfs.generators import DiffusersGenerator
+from udfs.judges import TransformersJudge
 
 
 def generator_spec(generator: Generator, quality: int) -> DiffusersGenerator:
@@ -28,3 +29,13 @@ def generator_spec(generator: Generator, quality: int) -> DiffusersGenerator:
         quality=quality,
         batch_size=generator.batch_size,
     )
+
+
+def judge_spec(judge: Judge) -> TransformersJudge:
+    location, revision = resolve_model(judge.model, judge.revision)
+    return TransformersJudge(judge.model, location, revision, judge.dtype, judge.batch_size)
+
+
+def judge_model(judge: Judge) -> str:
+    """What the rows of judgements call it; a policy counts the answers of one."""
+    return f"{judge.name}@{judge_spec(judge).revision}"

@@ -8,19 +8,24 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pyspark import StorageLevel
-from pyspark.sql import DataFrame, Observation
+from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs.launch import Context, JobError
 from jobs.lock import table_lock
 from schemas.delta import with_run
-from schemas.tables import TABLES
+from schemas.sql_views import register_views
+from schemas.tables import STRATUM, TABLES
+from udfs.harness import Stage
 
-STRATUM_ORDER = ("task", "category", "style", "image_id")
+STRATUM_ORDER = (*STRATUM, "image_id")
 _PROBE_ROWS_A_TASK = 32  # the first wave of a table without history: enough to fill batches, over in seconds
 _MIN_ROWS_FOR_CEILING = 20
+_STRATA_SHOWN = 50  # of a plan
 _PARTITION_BITS = 33  # monotonically_increasing_id: the partition above, the row in it below
 
 
@@ -53,21 +58,39 @@ def run_waves(
     transform: Callable[[DataFrame], DataFrame],
     order: Sequence[str] = STRATUM_ORDER,
     noun: str = "pictures",
-) -> Progress:
+    alike: Column | None = None,
+) -> None:
     """Transform and append `todo` (small rows, no bytes) wave by wave; with --plan only say what there is to do.
 
-    transform: a wave's rows -> rows of `table` without wave, run_id and created_at.
+    transform: a wave's rows -> rows of `table` without wave, run_id and created_at. alike: which rows of the table are of
+    the same model, so that their seconds say how long these will take; all of them if None.
     Raises JobError when more than recipe.run.max_error_fraction of the rows are errors; the committed waves stay.
     """
+    seconds = partial(_mean_seconds, context, table, F.lit(True) if alike is None else alike)
+    if context.plan:
+        rows, total = numbered(todo, order)
+        _say_plan(context, table, rows, total, noun, seconds())
+        return
     with table_lock(context, table):
         rows, total = numbered(todo, order)
-        if context.plan:
-            _say_plan(context, table, rows, total, noun)
-        elif total == 0:
+        if total == 0:
             context.say(f"{table}: nothing to do")
         else:
-            return _run(context, table, rows, Progress(total, noun), transform)
-    return Progress(total, noun)
+            _run(context, table, rows, Progress(total, noun), transform, seconds())
+
+
+def work_left(inputs: DataFrame, done: DataFrame, key: Sequence[str], retry: str | None) -> DataFrame:
+    """The inputs without a row in `done`; with retry 'errors' those whose rows there are errors only."""
+    if retry == "errors":
+        good = done.where("status = 'ok'").select(*key)
+        failed = done.where("status = 'error'").select(*key).distinct().join(good, [*key], "left_anti")
+        return inputs.join(failed, [*key], "left_semi")
+    return inputs.join(done.select(*key).distinct(), [*key], "left_anti")
+
+
+def answered(rows: DataFrame, stage: Stage) -> DataFrame:
+    """rows -> the stage's answers; its model runs here."""
+    return rows.mapInArrow(stage, schema=from_arrow_schema(stage.schema))
 
 
 def numbered(todo: DataFrame, order: Sequence[str]) -> tuple[DataFrame, int]:
@@ -96,10 +119,15 @@ def numbered(todo: DataFrame, order: Sequence[str]) -> tuple[DataFrame, int]:
 
 
 def _run(
-    context: Context, table: str, rows: DataFrame, progress: Progress, transform: Callable[[DataFrame], DataFrame]
-) -> Progress:
+    context: Context,
+    table: str,
+    rows: DataFrame,
+    progress: Progress,
+    transform: Callable[[DataFrame], DataFrame],
+    seconds: float | None,
+) -> None:
     tasks = context.spark.sparkContext.defaultParallelism
-    size = _first_wave(context, table, tasks)
+    size = _first_wave(context, seconds, tasks)
     progress.started = time.monotonic()
     # Not the run's id: a run may write one table several times (two generators, two passes), and Delta skips a wave that
     # it believes to have.
@@ -117,7 +145,6 @@ def _run(
     version = context.lakehouse.version(table)
     ok = progress.total - progress.errors
     context.say(f"{table}: {ok:,} {progress.noun} ok, {progress.errors:,} errors; table version {version}")
-    return progress
 
 
 def spread(rows: DataFrame, tasks: int) -> DataFrame:
@@ -138,18 +165,17 @@ def _commit(context: Context, table: str, frame: DataFrame, commits: str, wave: 
     return int(counts.get["errors"])
 
 
-def _first_wave(context: Context, table: str, tasks: int) -> int:
-    seconds = _mean_seconds(context, table)
+def _first_wave(context: Context, seconds: float | None, tasks: int) -> int:
     return (
         max(tasks, round(tasks * context.recipe.run.wave_seconds / seconds)) if seconds else tasks * _PROBE_ROWS_A_TASK
     )
 
 
-def _mean_seconds(context: Context, table: str) -> float | None:
+def _mean_seconds(context: Context, table: str, alike: Column) -> float | None:
     """Seconds a row of earlier runs, one task: the measured rate. None without history."""
     if "seconds" not in TABLES[table].column_names:
         return None
-    rows = context.lakehouse.read(table)
+    rows = context.lakehouse.read(table).where(alike)
     if "status" in TABLES[table].column_names:
         rows = rows.where("status = 'ok'")
     return rows.agg(F.avg("seconds")).collect()[0][0]
@@ -160,16 +186,17 @@ def _check_ceiling(context: Context, table: str, progress: Progress) -> None:
     if progress.done >= _MIN_ROWS_FOR_CEILING and progress.errors > ceiling * progress.done:
         raise JobError(
             f"{table}: {progress.errors:,} of {progress.done:,} {progress.noun} are errors, more than run.max_error_fraction = {ceiling:g} allows."
-            f' See why: make sql QUERY="select error_class, error_message, count(*) from errors group by all". Mend it, then go on with --retry errors.'
+            f" See why: {context.sql_command('select error_class, error_message, count(*) from errors group by all')}."
+            " Mend it and run this again with --retry errors, then once more without it for the rest."
         )
 
 
-def _say_plan(context: Context, table: str, rows: DataFrame, total: int, noun: str) -> None:
+def _say_plan(context: Context, table: str, rows: DataFrame, total: int, noun: str, seconds: float | None) -> None:
     failed = 0
     if "status" in TABLES[table].column_names:
-        failed = context.lakehouse.read(table).where("status = 'error'").count()
-    seconds = _mean_seconds(context, table)
-    context.say(f"{table}: {total:,} {noun} to do, {failed:,} error rows so far")
+        register_views(context.spark, ["errors"])
+        failed = context.spark.table("errors").where(F.col("table_name") == table).count()
+    context.say(f"{table}: {total:,} {noun} to do, {failed:,} failed before")
     if seconds and total:
         tasks = context.spark.sparkContext.defaultParallelism
         hours = total * seconds / 3600
@@ -177,12 +204,15 @@ def _say_plan(context: Context, table: str, rows: DataFrame, total: int, noun: s
             f"  measured {seconds:.3f} s each: {hours:.2f} device-hours, about {duration(total * seconds / tasks)} on {tasks} task slots"
         )
     elif total:
-        context.say("  no rate measured yet: try --sample, or the first wave will measure it")
-    strata = [name for name in ("task", "category", "style") if name in rows.columns]
+        context.say("  no rate measured yet: the first wave will measure it")
+    strata = [name for name in STRATUM if name in rows.columns]
     if strata and total:
-        counts = rows.groupBy(*strata).count().orderBy(F.desc("count"), *strata).limit(50).collect()
-        for row in counts:
+        counts = rows.groupBy(*strata).count().orderBy(F.desc("count"), *strata).collect()
+        for row in counts[:_STRATA_SHOWN]:
             context.say(f"  {row['count']:>8,}  {' / '.join(row[name] for name in strata)}")
+        if len(counts) > _STRATA_SHOWN:
+            rest = sum(row["count"] for row in counts[_STRATA_SHOWN:])
+            context.say(f"  {rest:>8,}  in {len(counts) - _STRATA_SHOWN:,} more strata")
 
 
 def duration(seconds: float) -> str:

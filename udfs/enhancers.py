@@ -27,9 +27,13 @@ class GrammarEnhancer:
     name: str = "grammar"
     revision: str = "1"
 
+    @property
+    def model(self) -> str:
+        return f"{self.name}@{self.revision}"
+
     def enhance(self, prompt: dict[str, Any]) -> tuple[str, list[Atom]]:
         """(text, atoms) of a row with prompt_id, text, category, style, atoms, template (null: not written here)."""
-        draw = random.Random(f"{prompt['prompt_id']}/{self.name}@{self.revision}")
+        draw = random.Random(f"{prompt['prompt_id']}/{self.model}")
         lexicon = self.taxonomy.lexicon
         details = ", ".join(draw.sample(lexicon.details, 2))
         if prompt["template"] is None:

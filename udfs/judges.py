@@ -14,11 +14,16 @@ import pyarrow as pa
 from PIL import Image
 
 from udfs.codec import decode
+from udfs.errors import ExplainedError
 from udfs.harness import NotFiniteError
 
 MAX_PIXELS = 1024 * 1024  # more tokens than this answer no question better, and a Qwen-VL would take them all
 
 COLUMNS = (("answers", pa.list_(pa.float64())),)
+
+
+class NoAnswerTokenError(ExplainedError):
+    """The judge cannot answer yes or no in one token."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class TransformersJudge:
         return {"model": f"{self.model}@{self.revision}", "dtype": self.dtype, "max_pixels": MAX_PIXELS}
 
     def load(self, device: str) -> LoadedJudge:
-        """ValueError where the tokenizer has no single token for yes or for no."""
+        """NoAnswerTokenError where the tokenizer has no single token for yes or for no."""
         import torch
         from transformers import AutoModelForImageTextToText, AutoProcessor
         from transformers.utils import logging
@@ -110,8 +115,8 @@ class LoadedJudge:
 
 
 def answer_tokens(tokenizer: Any, word: str) -> list[int]:
-    """The ids of the single tokens that are this answer: yes, Yes, YES, each also after a space. ValueError if there
-    is none."""
+    """The ids of the single tokens that are this answer: yes, Yes, YES, each also after a space.
+    NoAnswerTokenError if there is none."""
     found = set()
     for text in (word, word.capitalize(), word.upper()):
         for spaced in (text, f" {text}"):
@@ -119,7 +124,7 @@ def answer_tokens(tokenizer: Any, word: str) -> list[int]:
             if len(ids) == 1 and ids[0] != tokenizer.unk_token_id:
                 found.add(ids[0])
     if not found:
-        raise ValueError(
+        raise NoAnswerTokenError(
             f"the judge's tokenizer has no single token for {word!r}; take a model that answers yes or no in one token"
         )
     return sorted(found)

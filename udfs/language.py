@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from udfs.errors import ExplainedError
 
-class LanguageError(ValueError):
+
+class LanguageError(ExplainedError):
     """The taxonomy's language is none that can be told apart."""
 
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from udfs.atoms import Atom
 from udfs.attributes import attributes
+from udfs.errors import ExplainedError
 
 BLOCK = 4096  # rows a matrix product: 64 MiB of float32
 _DECIMALS = 6  # the order of additions moves a cosine by 1e-7; what is compared and stored must not depend on it
@@ -35,7 +36,7 @@ OUTPUT = pa.schema(
 )
 
 
-class EmbeddingError(RuntimeError):
+class EmbeddingError(ExplainedError):
     """A prompt could not be embedded, so it cannot be compared."""
 
 

@@ -14,12 +14,13 @@ from typing import Any
 import pyarrow as pa
 
 from udfs.codec import sha256
+from udfs.errors import ExplainedError
 from udfs.jpeg import frame
 
 KEY = re.compile(r"[0-9A-Za-z_-]+")  # WebDataset's key ends at the first dot
 
 
-class SampleError(ValueError):
+class SampleError(ExplainedError):
     """A picture that must not ship as it is; the message names its key."""
 
 

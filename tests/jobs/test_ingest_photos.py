@@ -144,3 +144,10 @@ def test_the_demos_photographs_are_there() -> None:
     assert all(
         row["licence"] and row["author"] and row["source_caption"] and row["source_long_caption"] for row in rows
     )
+
+
+def test_a_recipe_without_photographs_has_nothing_to_do(
+    spark: SparkSession, lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ingest_photos.run(Context(spark, small_recipe(lakehouse), lakehouse, "run1"))
+    assert "the recipe brings no photographs; nothing to do" in capsys.readouterr().out

@@ -96,7 +96,7 @@ def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str], monkeypatc
 
     monkeypatch.setattr(sys, "argv", ["jobs/generate_images.py", "--config", "conf/demo.yaml"])
     assert launch._guarded(interrupted) == 130
-    assert "go on with: spark-submit jobs/generate_images.py --config conf/demo.yaml" in capsys.readouterr().err
+    assert "spark-submit jobs/generate_images.py --config conf/demo.yaml" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_a_sentence_whoever_found_it(
@@ -110,7 +110,8 @@ def test_a_full_disk_is_a_sentence_whoever_found_it(
     assert launch._guarded(full) == 1
     said = capsys.readouterr().err
     assert said.startswith("No space left on device: the disk of the lakehouse")
-    assert said.endswith("go on with: spark-submit jobs/run_recipe.py --config conf/demo.yaml\n")
+    assert "What was committed stays; then go on with: " in said
+    assert said.endswith("spark-submit jobs/run_recipe.py --config conf/demo.yaml\n")
 
 
 def test_an_error_that_nobody_foresaw_is_not_hidden() -> None:
@@ -119,3 +120,46 @@ def test_an_error_that_nobody_foresaw_is_not_hidden() -> None:
 
     with pytest.raises(ZeroDivisionError):
         launch._guarded(broken)
+
+
+TRACE = """An exception was thrown from the Python worker: Traceback (most recent call last):
+  File "udfs/device.py", line 40, in device
+    raise NoDeviceError(sentence)
+{line}
+
+\tat org.apache.spark.api.python.BasePythonRunner$ReaderIterator.handlePythonException"""
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("udfs.device.NoDeviceError: no GPU is free. Wait for one.", "no GPU is free. Wait for one."),
+        ("udfs.harness.NotFiniteError: the scores are NaN", None),
+        ("udfs.device.NoSuchError: what", None),
+        (
+            "[USER_RAISED_EXCEPTION] prompt 1 could not be screened: x SQLSTATE: P0001",
+            "prompt 1 could not be screened: x",
+        ),
+    ],
+)
+def test_what_a_worker_says_to_people_is_said_alone(line: str, said: str | None) -> None:
+    assert launch.explained(RuntimeError(TRACE.format(line=line))) == said
+
+
+@pytest.mark.parametrize(("path", "config"), [("conf/demo.yaml", ""), ("mine/r.yaml", " CONFIG=mine/r.yaml")])
+def test_a_question_is_asked_of_its_own_recipe(path: str, config: str) -> None:
+    recipe = load_recipe(ROOT / "conf" / "demo.yaml")
+    recipe._path = Path(path)
+    context = launch.Context(None, recipe, None, "run")  # type: ignore[arg-type]
+    assert context.sql_command("select 1") == f'make sql{config} QUERY="select 1"'
+
+
+@pytest.mark.parametrize("flags", [["--sample", "0"], ["--sample", "-1"], ["--plan", "--sample", "8"]])
+def test_flags_that_would_do_something_else_than_they_say_are_refused(
+    flags: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["jobs/x.py", "--config", "conf/demo.yaml", *flags])
+    with pytest.raises(SystemExit) as ended:
+        launch.main(lambda context: None, plan=True, sample=True)
+    assert ended.value.code == 2
+    assert "--sample" in capsys.readouterr().err

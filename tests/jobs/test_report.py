@@ -132,11 +132,6 @@ def test_long_texts_are_wrapped_and_end_in_an_ellipsis() -> None:
     assert "".join(wrapped(["f" * 64])) == "f" * 64
 
 
-@pytest.mark.parametrize(("path", "config"), [("conf/demo.yaml", ""), ("mine/r.yaml", " CONFIG=mine/r.yaml")])
-def test_the_prompt_is_named_with_its_recipe(path: str, config: str) -> None:
-    assert report.sql_command(Path(path)).startswith(f"make sql{config}, or make sql{config} QUERY=")
-
-
 def count(image: Image.Image, color: str) -> int:
     """How many pixels are nearly of that color."""
     wanted = {"red": (254, 0, 0), "blue": (0, 0, 254)}[color]

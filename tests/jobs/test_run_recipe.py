@@ -8,6 +8,8 @@ from dataclasses import replace
 
 import pytest
 
+from conf.loading import RecipeError
+from conf.recipe import Photos
 from jobs import last_run, report, run_recipe
 from jobs.launch import Context
 from schemas.delta import Lakehouse
@@ -43,7 +45,7 @@ def ran(context: Context, monkeypatch: pytest.MonkeyPatch, changes: str | None =
 def test_after_a_whole_run_only_the_jobs_that_read_files_look_again(
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    every = [name for name in run_recipe.JOBS if context.recipe.photos is not None or "photo" not in name]
+    every = list(run_recipe.JOBS)
     assert ran(context, monkeypatch) == every
     assert context.lakehouse.version("runs") == 1
     again = replace(context, run_id="run2")
@@ -83,3 +85,15 @@ def test_the_fingerprint_holds_recipe_code_models_and_packages(
     with monkeypatch.context() as patch:
         patch.setattr(last_run, "_files", lambda folder: [])
         assert now != last_run.fingerprint(recipe)
+
+
+def test_what_a_later_job_would_stop_at_stops_the_first(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    twice = context.recipe.model_copy(update={"scorers": context.recipe.scorers * 2})
+    ran_jobs: list[str] = []
+    monkeypatch.setattr(run_recipe, "job", lambda name: ran_jobs.append)
+    with pytest.raises(RecipeError, match="technical stands there twice"):
+        run_recipe.run(replace(context, recipe=twice))
+    photos = Photos(folder="/nowhere", metadata="photos.csv")
+    with pytest.raises(RecipeError, match="there is no such folder"):
+        run_recipe.run(replace(context, recipe=context.recipe.model_copy(update={"photos": photos})))
+    assert ran_jobs == []

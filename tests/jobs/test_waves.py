@@ -56,9 +56,8 @@ def test_rows_are_numbered_without_gaps_in_order(spark: SparkSession) -> None:
 
 def test_every_row_is_written_once_in_several_waves(context: Context) -> None:
     todo = context.spark.range(100).select(F.format_string("%03d", "id").alias("image_id"))
-    progress = run_waves(context, "captions", todo, captioned(), order=["image_id"])
+    run_waves(context, "captions", todo, captioned(), order=["image_id"])
     table = context.lakehouse.read("captions")
-    assert (progress.done, progress.errors) == (100, 0)
     assert table.count() == table.select("image_id").distinct().count() == 100
     assert context.lakehouse.version("captions") >= 2, "the first wave measures the rate, another follows"
 

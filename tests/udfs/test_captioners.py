@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from udfs.captioners import CAPTIONERS, COLUMNS, SourceTextCaptioner
+from udfs.captioners import COLUMNS, SourceTextCaptioner
 from udfs.harness import Stage
 
 
@@ -36,7 +36,3 @@ def test_a_photograph_without_text_is_an_error_row(short: str | None) -> None:
     row = answer(short, "a long one does not help")
     assert (row["status"], row["error_class"], row["short_caption"]) == ("error", "NoCaptionError", None)
     assert "metadata file" in row["error_message"]
-
-
-def test_the_registry_names_every_captioner() -> None:
-    assert {name: spec().name for name, spec in CAPTIONERS.items()} == {"source_text": "source_text"}
