@@ -1,1 +1,1 @@
-"""Benchmarks: `make bench`, with nothing else running. Each is a ratio against a named baseline in the same run."""
+"""Benchmarks: `make bench`, with nothing else running: ratios against named baselines in the same run, and a planning time."""

@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, as the table that the README shows."""
+"""`make bench`: every benchmark; the README shows what it printed."""
 
 from __future__ import annotations
 

@@ -102,7 +102,7 @@ def small_recipe(folder: Path) -> Path:
     """The demo's recipe with few prompts, light scorers, short waves and small shards; all it writes lies in `folder`."""
     recipe: dict[str, Any] = yaml.safe_load((ROOT / "conf" / "demo.yaml").read_text())
     recipe |= {"name": "faults", "lakehouse": str(folder / "lakehouse"), "run": {"wave_seconds": 4}}
-    recipe["prompts"] = {"written": 14}
+    recipe["prompts"] = {"written": 10}
     recipe["generation"] |= {"candidates": 6, "regimes": {"square": ["64x64"]}}
     recipe["scorers"] = [{"name": "technical"}, {"name": "scene_detector", "model": "demo/models/scene_detector"}]
     recipe["policy"] = str(folder / "policy.yaml")

@@ -83,16 +83,32 @@ class LoadedJudge:
 
     def run(self, batch: list[tuple[Image.Image, list[str]]]) -> list[list[float]]:
         pairs = [(image, prompt) for image, prompts in batch for prompt in prompts]
-        answers: list[float] = []
-        for start in range(0, len(pairs), self.pairs_a_batch):
-            answers += self._answer(pairs[start : start + self.pairs_a_batch])
-        flat = iter(answers)
-        return [[next(flat) for _ in prompts] for _, prompts in batch]
+        answers: dict[int, float] = {}
+        for chunk in self._chunks([prompt for _, prompt in pairs]):
+            for index, answer in zip(chunk, self._answer([pairs[index] for index in chunk]), strict=True):
+                answers.setdefault(index, answer)
+        flat = iter(range(len(pairs)))
+        return [[answers[next(flat)] for _ in prompts] for _, prompts in batch]
 
     def finish(self, row: dict[str, Any], result: list[float]) -> dict[str, Any]:
         if not all(math.isfinite(answer) for answer in result):
             raise NotFiniteError("the judge's logits are not finite; use bfloat16 or float32")
         return {"answers": result}
+
+    def _chunks(self, prompts: list[str]) -> list[list[int]]:
+        """Indexes of the prompts that are asked together.
+
+        The last bits of an answer depend on the shape of its batch. On the CPU, where it costs little, a batch holds
+        prompts of one length and is filled by repeating one: an answer does not depend on where a run was cut.
+        """
+        size = self.pairs_a_batch
+        if self.net.device.type != "cpu":
+            return [list(range(start, min(start + size, len(prompts)))) for start in range(0, len(prompts), size)]
+        lengths: dict[int, list[int]] = {}
+        for index, prompt in enumerate(prompts):
+            lengths.setdefault(len(self.processor.tokenizer(prompt).input_ids), []).append(index)
+        chunks = [alike[start : start + size] for alike in lengths.values() for start in range(0, len(alike), size)]
+        return [chunk + chunk[-1:] * (size - len(chunk)) for chunk in chunks]
 
     def _prompt(self, question: str) -> str:
         content = [{"type": "image"}, {"type": "text", "text": question}]

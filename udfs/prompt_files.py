@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from udfs.atoms import KINDS, Atom, atom
+from udfs.atoms import KINDS, Atom, atom, question
 from udfs.ids import normalised, prompt_id
 
 if TYPE_CHECKING:
@@ -125,19 +125,25 @@ class BroughtPrompts:
         return label
 
     def _atoms(self, number: int, value: object) -> list[Atom] | None:
-        """Atoms come as JSON (CSV) or as a list of structs (Parquet); empty means that nobody recorded them."""
+        """Atoms come as JSON (CSV) or as a list of structs (Parquet); empty means that nobody recorded them. Of atoms
+        that ask the same question the first stays: the judge asks it once, and the views count an answer an atom.
+        """
         if value is None or value == "" or value == []:
             return None
         try:
             facts = json.loads(value) if isinstance(value, str) else value
             if not isinstance(facts, list):
                 raise TypeError("it is no list")
-            return [atom(fact["kind"], str(fact["subject"]), str(fact["value"]), fact.get("other")) for fact in facts]
+            atoms = [atom(fact["kind"], str(fact["subject"]), str(fact["value"]), fact.get("other")) for fact in facts]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             example = '[{"kind": "color", "subject": "circle", "value": "red"}]'
             raise self._wrong(
                 number, f"the atoms cannot be read ({error}). Write them like {example}; kinds: {', '.join(KINDS)}."
             ) from None
+        firsts: dict[str, Atom] = {}
+        for fact in atoms:
+            firsts.setdefault(question(fact), fact)
+        return [*firsts.values()]
 
     def _wrong(self, number: int, what: str) -> PromptFileError:
         return PromptFileError(f"{self.name}, row {number}: {what}")

@@ -12,7 +12,7 @@ from PIL import Image
 from tests import tiny_scorers
 from tests.tiny_scorers import WORDS, drawn, jpeg
 from udfs.harness import Stage
-from udfs.judges import COLUMNS, MAX_PIXELS, LoadedJudge, TransformersJudge, answer_tokens, capped
+from udfs.judges import COLUMNS, MAX_PIXELS, LoadedJudge, NoAnswerTokenError, TransformersJudge, answer_tokens, capped
 
 QUESTIONS = ["is there a circle in the picture ?", "is every circle red ?", "is there a square in the picture ?"]
 
@@ -44,6 +44,16 @@ def test_an_answer_does_not_depend_on_its_batch(folder: Path) -> None:
     together, alone = judged(spec(folder, 16), rows), judged(spec(folder, 1), rows)
     for id_, row in together.items():
         assert row["answers"] == pytest.approx(alone[id_]["answers"], abs=1e-5)
+
+
+def test_an_answer_is_the_same_to_the_last_bit_wherever_a_run_was_cut() -> None:
+    judge = TransformersJudge("demo", "demo/models/judge", "1", "float32", 8)
+    asked = ["is there a star in the picture?", "is every star red?", "is the number of star objects exactly two?"]
+    rows = [{"id": str(n), "image": jpeg(drawn(x=4 * n)), "questions": asked[: 1 + n % 3]} for n in range(10)]
+    whole = judged(judge, rows)
+    for cut in (1, 4, 7):
+        parts = judged(judge, rows[:cut]) | judged(judge, rows[cut:])
+        assert {k: row["answers"] for k, row in parts.items()} == {k: row["answers"] for k, row in whole.items()}
 
 
 def test_the_answer_is_the_softmax_of_the_yes_and_no_logits_of_the_first_token(folder: Path) -> None:
@@ -87,7 +97,7 @@ def test_yes_and_no_are_found_in_every_spelling_that_is_one_token(tmp_path: Path
 
 def test_a_tokenizer_without_yes_is_refused(tmp_path: Path) -> None:
     folder = tiny_scorers.judge(tmp_path, [word for word in WORDS if word != "yes"])
-    with pytest.raises(ValueError, match="no single token for 'yes'"):
+    with pytest.raises(NoAnswerTokenError, match="no single token for 'yes'"):
         spec(folder).load("cpu")
 
 
