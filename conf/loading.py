@@ -28,8 +28,8 @@ Model = TypeVar("Model", bound=Frozen)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. RecipeError if the file is missing, is not YAML, or holds something else than a
-    mapping.
+    """The mapping in a YAML file. RecipeError if the file is missing, is not UTF-8, is not YAML, or holds something
+    else than a mapping.
     """
     if not path.is_file():
         siblings = sorted(p.name for p in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
@@ -37,6 +37,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise RecipeError(f"{path}: there is no such file{known}. Give the path of a YAML file.")
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: this is not UTF-8 (byte {error.start}). Save the file as UTF-8.") from None
     except yaml.YAMLError as error:
         raise RecipeError(f"{path}: this is not valid YAML ({' '.join(str(error).split())}). Mend that line.") from None
     if not isinstance(data, dict):
@@ -58,10 +60,13 @@ def check(model: type[Model], data: dict[str, Any], path: Path) -> Model:
 
 
 def unknown(path: Path | str, key: str, value: str, allowed: list[str], remedy: str) -> RecipeError:
-    """The error for a name that is not in a list of known names, with the nearest known one."""
+    """The error for a name that is not in a list of known names, with the nearest known one. path: empty where
+    pydantic puts it in front.
+    """
     near = difflib.get_close_matches(value, allowed, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return RecipeError(f"{path}: {key}: {value!r} is not known. Allowed: {', '.join(sorted(allowed))}.{hint} {remedy}")
+    where = f"{path}: {key}" if path else key
+    return RecipeError(f"{where}: {value!r} is not known. Allowed: {', '.join(sorted(allowed))}.{hint} {remedy}")
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):

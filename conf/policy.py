@@ -65,7 +65,7 @@ class Best(Frozen):
     def _rankable(self) -> Best:
         allowed = [name for name, score in SCORES.items() if score.of == "image" and score.direction == "higher"]
         if self.by not in allowed:
-            raise unknown("", "best.by", self.by, allowed, "Rank by an image score of which more is better.")
+            raise unknown("", "by", self.by, allowed, "Rank by an image score of which more is better.")
         return self
 
 

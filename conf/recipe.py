@@ -75,7 +75,6 @@ class Generator(Frozen):
     size_multiple: int = Field(ge=1)
     largest_side: int = Field(ge=1, description="pixels; the largest side that the model was made for")
     batch_size: int = Field(default=8, ge=1)
-    memory_gib: float = Field(default=0, ge=0, description="device memory that it needs")
     licence: str
     output_may_train: bool = Field(description="whether the licence lets its output train another model")
 

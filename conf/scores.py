@@ -1,7 +1,7 @@
 """Every score: its direction, range and the scorer that fills it. A policy may cut on these and on nothing else.
 
-Another model is another score, named after it. schemas/tables.py holds a column for each one (a test holds the two
-lists equal).
+Another model is another score, named after it. schemas/tables.py holds a column for each one but judge and
+judge_weakest, which a view computes (a test holds the two lists equal).
 """
 
 from __future__ import annotations

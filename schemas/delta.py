@@ -67,12 +67,8 @@ class Lakehouse:
             self.spark.sql(f"use catalog {catalog}")
             self.spark.sql(f"use schema {schema}")
 
-    def read(self, table: str, version: int | None = None) -> DataFrame:
-        """The table as it is now, or as it was at `version`."""
-        reader = self.spark.read.format("delta")
-        if version is not None:
-            reader = reader.option("versionAsOf", version)
-        return reader.load(self.path(table))
+    def read(self, table: str) -> DataFrame:
+        return self.spark.read.format("delta").load(self.path(table))
 
     def rows(self, table: str, rows: list[dict[str, Any]], run_id: str) -> DataFrame:
         """Rows made on the driver, with the table's types; a key that a row lacks is null."""

@@ -74,10 +74,8 @@ def forget_views(spark: SparkSession) -> None:
         spark.catalog.dropTempView(name)
 
 
-def publish_views(spark: SparkSession, catalog_schema: str | None = None) -> None:
-    """Make every view persistent in `catalog_schema` ('catalog.schema'; None: the current one), with its tables."""
-    if catalog_schema is not None:
-        spark.sql(f"use {catalog_schema}")
+def publish_views(spark: SparkSession) -> None:
+    """Make every view persistent in the session's current schema, beside its tables."""
     for name, text in view_texts().items():
         spark.sql(f"create or replace view {name} as\n{text}")
 

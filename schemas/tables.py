@@ -1,7 +1,7 @@
-"""Every table: columns with their comments, key, partitioning and constraints. Nothing else in the repository names a
-column's type.
+"""Every table: columns with their comments, key, partitioning and constraints.
 
-Types are Spark SQL's. A column is `not null` only where every row of every status has it.
+Types are Spark SQL's; a job or udf that makes columns names their types once more, for Arrow. A column is `not null`
+only where every row of every status has it.
 """
 
 from __future__ import annotations
@@ -431,7 +431,7 @@ _TABLES = (
     ),
     Table(
         "runs",
-        "One row a run of the whole recipe that came to its end and changed something.",
+        "One row a run of the whole recipe that came to its end and changed a table or had another fingerprint than the last.",
         ("run_id",),
         (
             Column("fingerprint", "string", "id of the recipe, models, code and packages that ran", True),

@@ -1,4 +1,5 @@
--- grain: (policy, stage): every stage that a model works in, with the policy's own models.
+-- grain: (policy, stage): every stage that a model works in. Enhancing, rendering, captioning and judging count with the policy's own
+--   models; deduplicating, screening and scoring know no policy and count in full for each.
 -- purpose: model seconds, errors included, in all and for each picture that is kept: where the bill comes from.
 -- try: select stage, seconds, seconds_a_kept_picture from cost order by seconds desc
 with work as (

@@ -2,6 +2,7 @@
 -- purpose: the one place where a picture meets its gates; no bytes. checks: array of ordinal, gate, value, minimum, maximum, passed, reason.
 --   A gated score that is missing fails ('x: missing', the scorer's own reason in brackets). stopped: something cheaper than the judge stands
 --   against the picture; then a judge's gate that has no score yet says nothing (passed and reason are null), else it fails: 'not judged yet'.
+--   Numbers in a reason have four decimals, and nine where value and limit are so close that four might show them equal.
 --   rank_score: the score that ranks pictures, named by the policy's best_by. A new score needs one line in the map.
 -- try: select image_id, checks from image_checks where not stopped limit 5
 with gates as (
@@ -49,7 +50,7 @@ named as (
         and image_facts.style = gates.style
 ),
 
-compared as (
+valued as (
     select
         *,
         scores[best_by] as rank_score,
@@ -61,14 +62,42 @@ compared as (
                 scores[g.gate] as value,
                 g.minimum as minimum,
                 g.maximum as maximum,
+                case
+                    when scores[g.gate] < g.minimum then g.minimum
+                    when scores[g.gate] > g.maximum then g.maximum
+                end as crossed
+            )
+        ) as valued_gates
+    from named
+),
+
+compared as (
+    select
+        *,
+        transform(
+            valued_gates,
+            g -> struct(
+                g.ordinal as ordinal,
+                g.gate as gate,
+                g.value as value,
+                g.minimum as minimum,
+                g.maximum as maximum,
                 g.gate in ('judge', 'judge_weakest') as is_judge,
-                coalesce(
-                    scores[g.gate] >= coalesce(g.minimum, scores[g.gate]) and scores[g.gate] <= coalesce(g.maximum, scores[g.gate]),
-                    false
-                ) as passed
+                g.value is not null and g.crossed is null as passed,
+                case
+                    when g.crossed is not null
+                        then transform(
+                            array(cast(g.value as decimal(24, 9)), cast(g.crossed as decimal(24, 9))),
+                            n -> regexp_replace(
+                                cast(case when abs(g.value - g.crossed) < 0.0001 then n else round(n, 4) end as string),
+                                '[.]?0+$',
+                                ''
+                            )
+                        )
+                end as shown
             )
         ) as compared_gates
-    from named
+    from valued
 ),
 
 cascaded as (
@@ -114,13 +143,9 @@ checked as (
                         then concat(
                             g.gate,
                             ': ',
-                            regexp_replace(cast(cast(g.value as decimal(18, 4)) as string), '[.]?0+$', ''),
+                            g.shown[0],
                             case when g.value < g.minimum then ' < ' else ' > ' end,
-                            regexp_replace(
-                                cast(cast(case when g.value < g.minimum then g.minimum else g.maximum end as decimal(18, 4)) as string),
-                                '[.]?0+$',
-                                ''
-                            )
+                            g.shown[1]
                         )
                 end as reason
             )

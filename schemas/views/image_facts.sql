@@ -18,26 +18,33 @@ verdicts as (
     from reviews
 ),
 
+asked as (
+    select
+        *,
+        greatest(coalesce(size(array_distinct(atoms)), 0), 1) as judge_questions
+    from candidates
+),
+
 facts as (
     select
-        candidates.policy,
-        candidates.image_id,
-        candidates.kind,
-        candidates.prompt_id,
-        candidates.variant,
-        candidates.regime,
-        candidates.generator,
-        candidates.candidate,
-        candidates.model,
-        candidates.text,
-        candidates.long_caption,
-        candidates.atoms,
-        candidates.width,
-        candidates.height,
-        candidates.sha256,
-        candidates.task,
-        candidates.category,
-        candidates.style,
+        asked.policy,
+        asked.image_id,
+        asked.kind,
+        asked.prompt_id,
+        asked.variant,
+        asked.regime,
+        asked.generator,
+        asked.candidate,
+        asked.model,
+        asked.text,
+        asked.long_caption,
+        asked.atoms,
+        asked.width,
+        asked.height,
+        asked.sha256,
+        asked.task,
+        asked.category,
+        asked.style,
         scores.blur,
         scores.noise,
         scores.blockiness,
@@ -53,56 +60,58 @@ facts as (
         scores.text_accuracy_rapidocr,
         scores.scene_detector,
         scores.scene_detector_weakest,
-        case
-            when judge_scores.answers >= greatest(coalesce(size(array_distinct(candidates.atoms)), 0), 1) then judge_scores.judge
-        end as judge,
-        case
-            when judge_scores.answers >= greatest(coalesce(size(array_distinct(candidates.atoms)), 0), 1) then judge_scores.judge_weakest
-        end as judge_weakest,
+        case when judge_scores.answers >= asked.judge_questions then judge_scores.judge end as judge,
+        case when judge_scores.answers >= asked.judge_questions then judge_scores.judge_weakest end as judge_weakest,
         judge_scores.answers as judge_answers,
-        greatest(coalesce(size(array_distinct(candidates.atoms)), 0), 1) as judge_questions,
+        asked.judge_questions,
         scores.phash,
         image_duplicates.group_id,
         scores.reasons,
-        candidates.licence,
-        candidates.output_may_train,
+        asked.licence,
+        asked.output_may_train,
         case
-            when candidates.kind = 'generated' then coalesce(candidates.output_may_train, false)
-            else size(policies.licences) = 0 or coalesce(array_contains(policies.licences, candidates.licence), false)
+            when asked.kind = 'generated' then coalesce(asked.output_may_train, false)
+            else size(policies.licences) = 0 or coalesce(array_contains(policies.licences, asked.licence), false)
         end as licence_allowed,
-        candidates.kind = 'photograph' or accepted_texts.prompt_id is not null as prompt_accepted,
+        asked.kind = 'photograph' or accepted_texts.prompt_id is not null as prompt_accepted,
         verdicts.verdict,
         verdicts.reviewer,
-        coalesce(denied_images.reason, denied_files.reason, denied_prompts.reason) is not null as denied,
         coalesce(denied_images.reason, denied_files.reason, denied_prompts.reason) as denied_reason,
         policies.best_by,
         policies.best_of
-    from candidates
+    from asked
     join policies
-        on candidates.policy = policies.policy
+        on asked.policy = policies.policy
     left join scores
-        on candidates.image_id = scores.image_id
+        on asked.image_id = scores.image_id
     left join judge_scores
-        on candidates.image_id = judge_scores.image_id
+        on asked.image_id = judge_scores.image_id
         and policies.judge = judge_scores.model
     left join image_duplicates
-        on candidates.image_id = image_duplicates.image_id
+        on asked.image_id = image_duplicates.image_id
     left join accepted_texts
-        on candidates.policy = accepted_texts.policy
-        and candidates.prompt_id = accepted_texts.prompt_id
-        and candidates.variant = accepted_texts.variant
+        on asked.policy = accepted_texts.policy
+        and asked.prompt_id = accepted_texts.prompt_id
+        and asked.variant = accepted_texts.variant
     left join verdicts
-        on candidates.image_id = verdicts.image_id
+        on asked.image_id = verdicts.image_id
         and verdicts.place = 1
     left join denied as denied_images
         on denied_images.kind = 'image_id'
-        and candidates.image_id = denied_images.value
+        and asked.image_id = denied_images.value
     left join denied as denied_files
         on denied_files.kind = 'sha256'
-        and candidates.sha256 = denied_files.value
+        and asked.sha256 = denied_files.value
     left join denied as denied_prompts
         on denied_prompts.kind = 'prompt_id'
-        and candidates.prompt_id = denied_prompts.value
+        and asked.prompt_id = denied_prompts.value
+),
+
+marked as (
+    select
+        *,
+        denied_reason is not null as denied
+    from facts
 )
 
-select * from facts
+select * from marked

@@ -1,6 +1,7 @@
 -- grain: (policy, prompt_id, variant): every original text, and the texts of the policy's enhancer.
 -- purpose: the one place where a text meets its gates. checks: what every gate says; failures: all that stands against the text,
 --   in the funnel's order (1 duplicates, 2 screen, 10 + the gate's ordinal, 101 denied). An empty array: nothing.
+--   Numbers in a reason: as in image_checks.
 -- try: select text, failures from prompt_checks where size(failures) > 1 limit 10
 with gates as (
     select
@@ -48,7 +49,7 @@ named as (
         on prompt_facts.prompt_id = denied.value
 ),
 
-checked as (
+valued as (
     select
         *,
         transform(
@@ -60,28 +61,68 @@ checked as (
                 g.minimum as minimum,
                 g.maximum as maximum,
                 case
-                    when scores[g.gate] is null
-                        then concat(g.gate, ': missing')
-                    when scores[g.gate] < g.minimum
-                        then concat(
-                            g.gate,
-                            ': ',
-                            regexp_replace(cast(cast(scores[g.gate] as decimal(18, 4)) as string), '[.]?0+$', ''),
-                            ' < ',
-                            regexp_replace(cast(cast(g.minimum as decimal(18, 4)) as string), '[.]?0+$', '')
+                    when scores[g.gate] < g.minimum then g.minimum
+                    when scores[g.gate] > g.maximum then g.maximum
+                end as crossed
+            )
+        ) as valued_gates
+    from named
+),
+
+compared as (
+    select
+        *,
+        transform(
+            valued_gates,
+            g -> struct(
+                g.ordinal as ordinal,
+                g.gate as gate,
+                g.value as value,
+                g.minimum as minimum,
+                g.maximum as maximum,
+                g.crossed as crossed,
+                case
+                    when g.crossed is not null
+                        then transform(
+                            array(cast(g.value as decimal(24, 9)), cast(g.crossed as decimal(24, 9))),
+                            n -> regexp_replace(
+                                cast(case when abs(g.value - g.crossed) < 0.0001 then n else round(n, 4) end as string),
+                                '[.]?0+$',
+                                ''
+                            )
                         )
-                    when scores[g.gate] > g.maximum
+                end as shown
+            )
+        ) as compared_gates
+    from valued
+),
+
+checked as (
+    select
+        *,
+        transform(
+            compared_gates,
+            g -> struct(
+                g.ordinal as ordinal,
+                g.gate as gate,
+                g.value as value,
+                g.minimum as minimum,
+                g.maximum as maximum,
+                case
+                    when g.value is null
+                        then concat(g.gate, ': missing')
+                    when g.crossed is not null
                         then concat(
                             g.gate,
                             ': ',
-                            regexp_replace(cast(cast(scores[g.gate] as decimal(18, 4)) as string), '[.]?0+$', ''),
-                            ' > ',
-                            regexp_replace(cast(cast(g.maximum as decimal(18, 4)) as string), '[.]?0+$', '')
+                            g.shown[0],
+                            case when g.value < g.minimum then ' < ' else ' > ' end,
+                            g.shown[1]
                         )
                 end as reason
             )
         ) as checks
-    from named
+    from compared
 ),
 
 weighed as (

@@ -39,7 +39,7 @@ def test_a_label_may_be_named_or_left_out(tmp_path: Path) -> None:
 
 
 BAD = [
-    ({"gate": "clip"}, r"'clip' is not known. Allowed: .*clip_scenes_similarity"),
+    ({"gate": "clip"}, r"mine.yaml: thresholds.0: gate: 'clip' is not known. Allowed: .*clip_scenes_similarity"),
     ({"gate": "judge_weakst"}, r"Did you mean 'judge_weakest'\?"),
     ({"minimum": 1.5}, r"gate judge: minimum 1.5 lies outside the score's range 0 to 1 .*; give a value inside it"),
     ({"gate": "aesthetic_laion_v2", "minimum": -1}, "minimum -1.0 lies outside the score's range 0 to 12"),
@@ -78,7 +78,7 @@ def test_a_quota_of_an_unknown_label_is_refused(tmp_path: Path) -> None:
 
 def test_pictures_are_ranked_by_a_score_of_which_more_is_better(tmp_path: Path) -> None:
     for by in ("blur", "prompt_words", "beauty"):
-        with pytest.raises(RecipeError, match=f"best.by: '{by}' is not known. .*Rank by an image score"):
+        with pytest.raises(RecipeError, match=f"mine.yaml: best: by: '{by}' is not known. .*Rank by an image score"):
             load(tmp_path, best={"by": by})
 
 

@@ -70,7 +70,7 @@ BAD = [
     ({"taxonomy": "scense"}, r"'scense' is not known. Allowed: fine_t2i, scenes. Did you mean 'scenes'\?"),
     ({"policy": "dmo"}, r"'dmo' is not known. Allowed: demo, fine_t2i. Did you mean 'demo'\?"),
     ({"taxonomy": "gone.yaml"}, "gone.yaml: there is no such file"),
-    ({"scorers": [{"name": "clip_scences"}]}, r"'clip_scences' is not known. Allowed: .*clip_scenes.*Did you mean"),
+    ({"scorers": [{"name": "clip_scences"}]}, r"recipe.yaml: scorers.0: scorer: 'clip_scences' is not known. Allowed: .*clip_scenes.*Did you mean"),
     ({"scorers": []}, "scorers: .*at least 1"),
     ({"scorers": [{"name": "technical"}]},
      "policy: demo needs the score clip_scenes_similarity, which no scorer .* Add the scorer clip_scenes"),
@@ -126,10 +126,11 @@ def test_every_mistake_is_named_not_only_the_first(tmp_path: Path) -> None:
         ("name: [a\n", "this is not valid YAML"),
         ("- a\n- b\n", "a mapping .key: value. is expected, found list"),
         ("", "a mapping .key: value. is expected, found NoneType"),
+        ("name: caf\udce9", r"r.yaml: this is not UTF-8 .byte 9.. Save the file as UTF-8"),
     ],
 )
 def test_a_file_that_is_no_recipe(tmp_path: Path, content: str, message: str) -> None:
-    (tmp_path / "r.yaml").write_text(content)
+    (tmp_path / "r.yaml").write_text(content, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(RecipeError, match=message):
         load_recipe(tmp_path / "r.yaml")
 

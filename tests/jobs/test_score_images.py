@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from pyspark.sql import Row, SparkSession
 
@@ -27,6 +28,9 @@ from schemas.delta import Lakehouse
 from tests.jobs.pictures import Shown, append, show
 from tests.recipes import small_recipe
 from tests.tiny_scorers import clip, drawn, jpeg
+from udfs.scorers import SCORERS
+from udfs.scorers.columns import ScoreColumn
+from udfs.scorers.fused import ScorerSet
 
 TECHNICAL = Scorer(name="technical")
 PICTURES = [
@@ -249,6 +253,16 @@ def test_the_scorers_are_sql_functions(life: Life, clips: list[Path]) -> None:
     assert got("b") == {**{image_id: known[image_id]["blur"] for image_id in ("i1", "i2", "i3")}, "broken": None}
     for image_id in ("i1", "i2", "i3"):
         assert got("c")[image_id] == pytest.approx(known[image_id]["clip_scenes_similarity"], abs=1e-5)
+
+
+def test_a_function_answers_null_for_what_cannot_be_decoded() -> None:
+    buffer = io.BytesIO()
+    drawn().save(buffer, "BMP")
+    bomb = bytearray(buffer.getvalue())
+    bomb[18:26] = (60_000).to_bytes(4, "little") * 2  # width and height: Pillow refuses so many pixels
+    blur = ScoreColumn(ScorerSet((SCORERS["technical"]("technical"),), 2), "blur")
+    [column] = blur(iter([pd.Series([bytes(bomb), b"no picture", jpeg(drawn())])]))
+    assert column.isna().tolist() == [True, True, False]
 
 
 def test_mistakes_in_the_recipe_are_sentences(life: Life) -> None:

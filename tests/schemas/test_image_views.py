@@ -172,6 +172,22 @@ def test_a_gate_cuts_its_own_kind_only(world: World) -> None:
     assert world.ask("select image_id, reason from image_gates") == [("photo", "blur: 0.5 > 0.1")]
 
 
+def test_a_reason_never_shows_a_number_equal_to_the_limit_that_it_crossed(world: World) -> None:
+    """Four decimals, a tie rounded up; nine where four show no difference."""
+    world.gate("border", maximum=0.05)
+    world.gate("entropy", minimum=2)
+    numbers = {"more": (0.05004, 2.0), "less": (0.05, 1.99996), "far": (1.23455, 0.00001), "equal": (0.05, 2.0)}
+    for image_id, (border, entropy) in numbers.items():
+        world.picture(image_id)
+        world.score(image_id, border=border, entropy=entropy)
+    assert dict(world.ask("select image_id, reject_reasons from rejected_images")) == {
+        "more": ["border: 0.05004 > 0.05"],
+        "less": ["entropy: 1.99996 < 2"],
+        "far": ["border: 1.2346 > 0.05", "entropy: 0 < 2"],
+    }
+    assert world.ask("select image_id from image_decisions where len(gate_reasons) = 0") == [("equal",)]
+
+
 def test_a_missing_score_rejects_and_says_why(world: World) -> None:
     world.gate("scene_detector", minimum=0.3)
     world.picture("foreign")

@@ -73,6 +73,19 @@ def test_prompt_gates_say_what_was_compared() -> None:
     ]
 
 
+def test_a_reason_never_shows_a_number_equal_to_the_limit_that_it_crossed() -> None:
+    world = World()
+    world.gate("prompt_language", "prompt", minimum=0.7, maximum=0.9)
+    for prompt_id, language in (("near", 0.699999), ("over", 0.90001), ("far", 0.123456), ("equal", 0.7)):
+        world.prompt(prompt_id)
+        world.tables["prompt_scores"][-1]["prompt_language"] = language
+    assert dict(world.ask("select prompt_id, reject_reasons from rejected_prompts")) == {
+        "near": ["prompt_language: 0.699999 < 0.7"],
+        "over": ["prompt_language: 0.90001 > 0.9"],
+        "far": ["prompt_language: 0.1235 < 0.7"],
+    }
+
+
 def test_both_texts_may_be_rendered_each_by_its_own_gates() -> None:
     world = World()
     world.gate("prompt_words", "prompt", maximum=0.7)

@@ -70,7 +70,7 @@ def rich_world() -> World:
                     **names,
                 )
                 reasons = {"blur": "too small"} if blur is None else {}
-                world.score(image_id, reasons, labels=names, blur=blur, entropy=0.12 if n == 3 else 2.0)
+                world.score(image_id, reasons, labels=names, blur=blur, entropy={3: 0.12, 5: 0.12345}.get(n, 2.0))
                 world.add("image_duplicates", image_id=image_id, group_id=f"p1_{variant}_0" if n < 2 else image_id)
                 if n not in (4, 7):
                     world.answer(image_id, "q0", 0.9 if n else 0.0)

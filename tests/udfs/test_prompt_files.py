@@ -57,6 +57,15 @@ def test_csv_and_parquet_give_the_same_rows(tmp_path: Path) -> None:
     assert [row | {"writer": ""} for row in from_csv] == [row | {"writer": ""} for row in from_parquet]
 
 
+def test_of_atoms_with_the_same_question_the_first_stays(tmp_path: Path) -> None:
+    two, word = atom("count", "circle", "2"), atom("count", "circle", "two")
+    flat, again = atom("style", "picture", "flat"), atom("style", "scene", "flat")
+    three = atom("count", "circle", "3")
+    rows = [{"text": "two circles", "atoms": [two, flat, word, again, three, two]}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "p.parquet")
+    assert read(tmp_path / "p.parquet")[0]["atoms"] == [two, flat, three]
+
+
 def test_texts_are_mended(tmp_path: Path) -> None:
     rows = read(csv(tmp_path, "\ufefftext\n  the caf\u00c3\u00a9  at\tnight \ncafe\u0301 noir\n"))
     assert [row["text"] for row in rows] == ["the caf\u00e9 at night", "caf\u00e9 noir"]

@@ -46,10 +46,12 @@ class ScoreColumn:
 
 
 def _prepared(model: LoadedSet, row: dict[str, Any]) -> Scored | None:
-    """None for bytes that are no picture."""
+    """None for bytes that are no picture, or one too large to be decoded."""
+    from PIL.Image import DecompressionBombError
+
     atoms = row.get("atoms")
     facts = None if atoms is None else [fact if isinstance(fact, dict) else fact.asDict() for fact in atoms]
     try:
         return model.prepare({"image": row["image"], "text": row.get("text"), "atoms": facts})
-    except (OSError, TypeError, ValueError):
+    except (DecompressionBombError, OSError, TypeError, ValueError):
         return None
