@@ -225,7 +225,7 @@ def main() -> None:
 
     def export() -> None:
         half(average.llava).save_pretrained(FOLDER)
-        processor.save_pretrained(FOLDER)
+        new_processor().save_pretrained(FOLDER)  # the one in use carries the padding of its last call
 
     def measure() -> dict[str, float]:
         return measure_judge(average, processor, args.device)

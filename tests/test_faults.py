@@ -217,9 +217,9 @@ def test_ctrl_c_says_how_to_go_on(started: Callable[..., Run], tmp_path: Path, u
     run = started()
     run.wait_for(r"^  images: \d+ of")
     run.send(signal.SIGINT)
-    assert run.end() == 130
+    assert run.end() == 130, run.output
     assert re.search("Stopped. What was committed stays; go on with: .*spark-submit jobs/run_recipe.py", run.output)
-    assert "Traceback" not in run.output
+    assert "Traceback" not in run.output, run.output
     goes_on(started, tmp_path, undisturbed)
 
 
@@ -273,7 +273,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_that_looks_whole(
     run = started()
     assert run.end() == 1, run.output
     assert "No space left on device" in run.output
-    assert "Traceback" not in run.output
+    assert "Traceback" not in run.output, run.output
     whole = shards(undisturbed)
     assert {file: digest for file, digest in shards(tmp_path).items() if file.endswith(".tar")}.items() <= whole.items()
     resize(20 * needed)
