@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import errno
+import logging
 import os
 import re
 import shlex
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+from py4j.protocol import Py4JError
 
 from conf.loading import RecipeError
 from conf.recipe import Recipe, load_recipe
@@ -129,10 +132,13 @@ def _launch(run: Job, options: dict[str, Any]) -> None:
     context = open_context(
         recipe, catalog_schema, **{k: options[k] for k in ("plan", "retry", "sample") if k in options}
     )
+    # Spark's own handler asks the JVM to cancel its jobs, on the connection that waits for an answer.
+    signal.signal(signal.SIGINT, _interrupt)
     try:
         run(context)
     finally:
-        context.spark.stop()
+        with contextlib.suppress(Py4JError, ConnectionError):  # Ctrl-C reaches the JVM of spark-submit too
+            context.spark.stop()
 
 
 def open_context(recipe: Recipe, catalog_schema: str | None = None, **flags: Any) -> Context:
@@ -231,6 +237,7 @@ def explained(error: Exception) -> str | None:
 
 
 def _interrupt(signum: int, frame: object) -> None:
+    logging.disable()  # py4j logs the traceback of what it was waiting for
     raise KeyboardInterrupt
 
 
