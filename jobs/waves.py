@@ -4,6 +4,7 @@ its progress line.
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from udfs.harness import Stage
 
 STRATUM_ORDER = (*STRATUM, "image_id")
 _PROBE_ROWS_A_TASK = 32  # the first wave of a table without history: enough to fill batches, over in seconds
+_BESIDE_THE_MODEL = 4  # a row may take this many times its model's seconds (decoding, writing) before waves get smaller
 _MIN_ROWS_FOR_CEILING = 20
 _STRATA_SHOWN = 50  # of a plan
 _PARTITION_BITS = 33  # monotonically_increasing_id: the partition above, the row in it below
@@ -137,11 +139,11 @@ def _run(
         rest = progress.total - progress.done
         end = progress.total if rest < 1.5 * size else progress.done + size  # a last wave of a few rows costs a commit
         part = rows.where(F.col("_n").between(progress.done, end - 1))
-        errors = _commit(context, table, transform(spread(part, tasks)), commits, wave)
+        errors, seconds = _commit(context, table, transform(spread(part, tasks)), commits, wave)
         progress.done, progress.errors, wave = end, progress.errors + errors, wave + 1
         context.say(progress.line(table))
         _check_ceiling(context, table, progress)
-        size = max(tasks, round(progress.rate * context.recipe.run.wave_seconds))
+        size = _next_wave(context.recipe.run.wave_seconds, size, progress.rate, seconds, tasks)
     version = context.lakehouse.version(table)
     ok = progress.total - progress.errors
     context.say(f"{table}: {ok:,} {progress.noun} ok, {progress.errors:,} errors; table version {version}")
@@ -152,17 +154,33 @@ def spread(rows: DataFrame, tasks: int) -> DataFrame:
     return rows.repartitionByRange(tasks, "_n").drop("_n")
 
 
-def _commit(context: Context, table: str, frame: DataFrame, commits: str, wave: int) -> int:
-    """Append one wave; how many of its rows are errors. The count is taken while writing: no model runs twice."""
+def _next_wave(wanted: float, size: int, rate: float, seconds: float | None, tasks: int) -> int:
+    """Rows of the next wave: `wanted` seconds of the model's own time, not of the run's: planning and committing a wave
+    costs seconds whatever its size, and waves that count them get smaller and smaller where they are most of a wave.
+
+    rate: the run's, rows a second. seconds: the model's a row and task; where the table has none, waves only grow.
+    """
+    by_rate = rate * wanted
+    if seconds is None:
+        return max(tasks, size, round(by_rate))
+    by_model = tasks * wanted / seconds if seconds else math.inf
+    return max(tasks, round(min(by_model, _BESIDE_THE_MODEL * by_rate)))
+
+
+def _commit(context: Context, table: str, frame: DataFrame, commits: str, wave: int) -> tuple[int, float | None]:
+    """Append one wave; how many of its rows are errors, and the mean of `seconds`. Both are taken while writing: no
+    model runs twice.
+    """
     if "wave" in TABLES[table].column_names:
         frame = frame.withColumn("wave", F.lit(wave))
     counts = Observation()
     is_error = F.col("status") == "error" if "status" in frame.columns else F.lit(False)
+    seconds = F.avg("seconds") if "seconds" in frame.columns else F.lit(None).cast("double")
     seen = with_run(frame, context.run_id).observe(
-        counts, F.count_if(is_error).alias("errors"), F.count(F.lit(1)).alias("rows")
+        counts, F.count_if(is_error).alias("errors"), F.count(F.lit(1)).alias("rows"), seconds.alias("seconds")
     )
     context.lakehouse.append(table, seen, commits, wave)
-    return int(counts.get["errors"])
+    return int(counts.get["errors"]), counts.get["seconds"]
 
 
 def _first_wave(context: Context, seconds: float | None, tasks: int) -> int:

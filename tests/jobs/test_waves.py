@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from conf.recipe import Run
 from jobs.launch import Context, JobError
 from jobs.lock import table_lock
-from jobs.waves import Progress, duration, numbered, run_waves
+from jobs.waves import Progress, _next_wave, duration, numbered, run_waves
 from schemas.delta import Lakehouse
 from tests.recipes import small_recipe
 
@@ -113,6 +113,19 @@ def test_progress_tells_count_rate_and_time_left(monkeypatch: pytest.MonkeyPatch
     line = Progress(total=1000, noun="pictures", done=250, errors=3, started=100.0).line("images")
     assert line == "  images: 250 of 1,000 pictures, 25.0 a second, 30 s left, 3 errors"
     assert [duration(s) for s in (45, 720, 12600)] == ["45 s", "12 min", "3.5 h"]
+
+
+@pytest.mark.parametrize("beside", [0.0, 20.0, 60.0])
+def test_waves_hold_the_wanted_seconds_of_work_whatever_a_commit_costs(beside: float) -> None:
+    """Rows of half a second on two tasks, waves of 30 s wanted, `beside` seconds of planning and commit each."""
+    done, elapsed, size, tasks = 0, 0.0, 64, 2
+    for _ in range(20):
+        done, elapsed = done + size, elapsed + beside + size * 0.5 / tasks
+        size = _next_wave(30, size, done / elapsed, 0.5, tasks)
+    assert size == 120
+    assert _next_wave(30, 64, rate=1.0, seconds=1e-6, tasks=2) == 120, "rows whose cost is not the model's"
+    assert _next_wave(30, 64, rate=0.1, seconds=None, tasks=2) == 64, "never smaller without a measure"
+    assert _next_wave(30, 64, rate=0.001, seconds=900.0, tasks=2) == 2
 
 
 def test_one_run_may_write_a_table_twice(context: Context) -> None:
