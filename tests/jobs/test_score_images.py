@@ -150,7 +150,7 @@ def test_every_candidate_has_a_raw_row_with_its_pass(life: Life) -> None:
     for image_id in ("i1", "i2", "p1"):
         row = rows[image_id]
         assert (row["status"], row["reasons"], row["embedding"]) == ("ok", {}, None)
-        assert row["revisions"] == dict.fromkeys(row["values"], "technical@2-full")
+        assert row["revisions"] == dict.fromkeys(row["values"], "technical@3-full")
         assert set(row["values"]) == {"blur", "noise", "blockiness", "clipping", "border", "entropy"}
         assert row["seconds_by_scorer"].keys() == {"technical"}
     assert (rows["i2"]["task"], rows["i2"]["category"], rows["i2"]["style"]) == ("colors", "night", "flat")

@@ -80,7 +80,7 @@ def test_a_failing_scorer_costs_its_scores_on_that_picture_and_nothing_else() ->
         assert ("fragile" in row["values"]) == text.startswith("fine")
         assert "blur" in row["values"], "the other scorer is not touched"
         assert row["revisions"] == {"fragile": "fragile@1"} | dict.fromkeys(
-            SCORERS["technical"]("technical").scores, "technical@2-full"
+            SCORERS["technical"]("technical").scores, "technical@3-full"
         )
         assert set(row["seconds_by_scorer"]) == {"fragile", "technical"}
 
@@ -139,7 +139,7 @@ def test_a_large_jpeg_is_decoded_at_a_reduced_scale_for_the_learned_scorers_only
 def test_the_set_travels_and_names_every_scores_model() -> None:
     scorers = ScorerSet((SCORERS["technical"]("technical"), SCORERS["nsfw_opennsfw"]("nsfw_opennsfw")), 8)
     assert pickle.loads(pickle.dumps(scorers)) == scorers
-    assert scorers.revisions["blur"] == "technical@2-full"
+    assert scorers.revisions["blur"] == "technical@3-full"
     assert scorers.revisions["nsfw_opennsfw"].startswith("nsfw_opennsfw@864bb37bf886")
 
 

@@ -95,6 +95,13 @@ def test_border_is_the_share_of_the_bars(photo: Image.Image) -> None:
     assert value(jpeg(framed, 80), "border") == pytest.approx(value(framed, "border"), abs=0.03)
 
 
+def test_a_border_of_a_twentieth_is_exactly_that() -> None:
+    """A limit of 0.05 lets it pass."""
+    noisy = np.random.default_rng(2).integers(0, 256, (80, 40, 3), dtype=np.uint8)
+    noisy[:4] = 0
+    assert value(Image.fromarray(noisy), "border") == 0.05
+
+
 def test_a_plain_background_around_an_object_is_no_border() -> None:
     image = Image.new("RGB", (64, 64), (240, 240, 245))
     ImageDraw.Draw(image).rectangle((23, 24, 41, 48), fill="red")
