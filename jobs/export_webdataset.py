@@ -188,7 +188,7 @@ def write_shards(
     """Write the `wanted` (subset, shard) of a release on the executors; a row of FILES for each file.
 
     Ids go to the pictures (by broadcast while they are few), and texts and pictures meet in one shuffle by (subset,
-    shard).
+    shard). JobError where a shard could not be written; those that could are whole.
     """
     numbered = samples.withColumn("shard", _shard(release.shards))
     if wanted != _all_shards(release.shards):
@@ -198,6 +198,10 @@ def write_shards(
     grouped = rows.repartition(len(wanted), "subset", "shard").sortWithinPartitions("subset", "shard", "image_id")
     writer = ShardWriter(str(release.folder.resolve()), names)
     written = [row.asDict() for row in grouped.mapInArrow(writer, schema=from_arrow_schema(FILES)).collect()]
+    problems = sorted(file["problem"] for file in written if file["problem"])
+    if problems:
+        more = f" So it is with {len(problems) - 1:,} more of {len(wanted):,} shards." if len(problems) > 1 else ""
+        raise JobError(f"export_webdataset: {problems[0]}{more}")
     for subset, shard in sorted(wanted - {(file["subset"], file["shard"]) for file in written}):
         written += writer.write(
             subset, shard, []

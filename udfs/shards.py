@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from udfs.atomic_files import HashedFile, atomic_file, write_file
+from udfs.errors import ExplainedError
 from udfs.samples import Names, SampleError, check_picture, texts
 
 FILES = pa.schema(
@@ -31,6 +32,7 @@ FILES = pa.schema(
         ("bytes", pa.int64()),
         ("sha256", pa.string()),
         ("samples", pa.int32()),
+        ("problem", pa.string()),  # why the shard could not be written; null with each file of one that was
     ]
 )
 # img2dataset's columns first: its users' scripts read them
@@ -67,8 +69,8 @@ class ShardWriter:
     """A callable for mapInArrow. folder: the release's, on a path that every worker sees.
 
     Its rows: the sample's columns (image null) and, under the same subset, shard and image_id, its picture (the rest
-    null), side by side. FileWriteError and SampleError name the file or the key; the shard they stop leaves nothing
-    behind.
+    null), side by side. A shard that cannot be written leaves nothing behind and is one row with its problem: an
+    exception would stop the other tasks wherever they are, and Spark prints the traceback of each.
     """
 
     folder: str
@@ -76,11 +78,20 @@ class ShardWriter:
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         rows = (row for batch in batches for row in batch.to_pylist())
-        for (subset, shard), group in groupby(paired(rows), key=lambda pair: (pair[0]["subset"], pair[0]["shard"])):
-            yield pa.RecordBatch.from_pylist(self.write(subset, shard, group), schema=FILES)
+        for (subset, shard), group in groupby(rows, key=lambda row: (row["subset"], row["shard"])):
+            yield pa.RecordBatch.from_pylist(self._answer(subset, shard, paired(group)), schema=FILES)
+
+    def _answer(self, subset: str, shard: int, samples: Iterable[tuple[dict[str, Any], bytes]]) -> list[dict[str, Any]]:
+        try:
+            return self.write(subset, shard, samples)
+        except ExplainedError as error:
+            return [{"subset": subset, "shard": shard, "problem": str(error)}]
 
     def write(self, subset: str, shard: int, samples: Iterable[tuple[dict[str, Any], bytes]]) -> list[dict[str, Any]]:
-        """Write one shard, one sample in memory at a time; a row of FILES for each of its three files."""
+        """Write one shard, one sample in memory at a time; a row of FILES for each of its three files.
+
+        FileWriteError and SampleError name the file or the key.
+        """
         index: list[dict[str, Any]] = []
         tar = Path(self.folder) / shard_file(subset, shard, ".tar")
         with atomic_file(tar) as out:
@@ -102,6 +113,7 @@ class ShardWriter:
                 "bytes": n,
                 "sha256": digest,
                 "samples": len(index),
+                "problem": None,
             }
             for ending, n, digest in written
         ]
