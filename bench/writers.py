@@ -5,6 +5,12 @@ The server is real HTTP on this machine and answers each request after 200 ms: w
 
 from __future__ import annotations
 
+import multiprocessing
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+
 from bench.pairs import Pair, paired
 from tests.chat_server import chat_server
 from udfs.chat import Answer, Request
@@ -18,10 +24,31 @@ SECONDS = 0.2
 
 def measure() -> Pair:
     """Seconds for REQUESTS answers; those of one in flight are scaled from ONE_BY_ONE, which take as long each."""
-    with chat_server(seconds=SECONDS) as server:
-        many, one = (_loaded(server.url, in_flight) for in_flight in (IN_FLIGHT, 1))
+    with _server_elsewhere() as url:
+        many, one = (_loaded(url, in_flight) for in_flight in (IN_FLIGHT, 1))
         pair = paired(lambda: _ask(many, REQUESTS), lambda: _ask(one, ONE_BY_ONE))
     return Pair(pair.ours, [spent * REQUESTS / ONE_BY_ONE for spent in pair.baseline])
+
+
+@contextmanager
+def _server_elsewhere() -> Iterator[str]:
+    """The url of a server in a process of its own: it does not take the interpreter from who asks it."""
+    fresh = multiprocessing.get_context("spawn")
+    here, there = fresh.Pipe()
+    process = fresh.Process(target=_serve, args=(there,), daemon=True)
+    process.start()
+    try:
+        yield here.recv()
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _serve(connection: Connection) -> None:
+    with chat_server(seconds=SECONDS) as server:
+        connection.send(server.url)
+        while True:
+            time.sleep(3600)
 
 
 def _loaded(url: str, in_flight: int) -> LoadedEndpoint:
