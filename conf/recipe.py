@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
+from conf.chat import LanguageModel
+from conf.instruction import load_instruction
 from conf.loading import Frozen, RecipeError, load, unknown
 from conf.policy import Policy, load_policy
 from conf.scores import IMAGE_SCORERS, SCORES
@@ -23,6 +25,7 @@ def _size(value: str) -> str:
 
 
 Size = Annotated[str, AfterValidator(_size)]
+GRAMMAR = "grammar"  # the name of the offline writer
 Regime = Literal["square", "random_aspect"]
 Variant = Literal["original", "enhanced"]
 
@@ -36,9 +39,27 @@ class PromptFile(Frozen):
     source: str = Field(description="where the prompts come from, recorded with each")
 
 
+class Writer(Frozen):
+    """Who writes a share of the prompts: the offline grammar, or one of language_models by its name."""
+
+    name: Slug
+    weight: float = Field(default=1, gt=0, description="its share of the written prompts")
+
+
 class Prompts(Frozen):
-    written: int = Field(ge=0, description="prompts to write over the taxonomy")
+    """instruction: what language models are asked, conf/instructions/<name>.yaml or the path of such a file."""
+
+    written: int = Field(ge=0, description="prompts to write over the taxonomy, by all writers")
+    writers: tuple[Writer, ...] = Field(default=(Writer(name=GRAMMAR),), min_length=1)
+    instruction: str = "write_prompts"
     files: tuple[PromptFile, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_entry_a_writer(self) -> Prompts:
+        names = [writer.name for writer in self.writers]
+        if len(set(names)) < len(names):
+            raise ValueError(f"writers: the names {names} are not all different; give each writer one weight")
+        return self
 
 
 class Deduplication(Frozen):
@@ -182,6 +203,7 @@ class Recipe(Frozen):
     screen: Screen = Screen()
     generation: Generation
     photos: Photos | None = None
+    language_models: tuple[LanguageModel, ...] = Field(default=(), description="what other entries name")
     scorers: tuple[Scorer, ...] = Field(min_length=1)
     judge: Judge
     release: Release
@@ -205,6 +227,20 @@ class Recipe(Frozen):
     def path(self) -> Path:
         """The file that this recipe was read from."""
         return self._path
+
+    def language_model(self, name: str) -> LanguageModel:
+        """The entry of language_models with this name. RecipeError, with the known names, where there is none."""
+        known = {entry.name: entry for entry in self.language_models}
+        if name not in known:
+            raise unknown("", "language_models", name, list(known), "Name one of these, or add it there.")
+        return known[name]
+
+    @model_validator(mode="after")
+    def _one_name_a_language_model(self) -> Recipe:
+        names = [entry.name for entry in self.language_models]
+        if len(set(names)) < len(names):
+            raise ValueError(f"language_models: the names {names} are not all different; give each its own")
+        return self
 
 
 def dimensions(size: str) -> tuple[int, int]:
@@ -242,3 +278,12 @@ def _check_prompts(recipe: Recipe, path: Path) -> None:
         raise RecipeError(
             f"{path}: prompts: nothing is written and no file is brought. Set prompts.written or prompts.files."
         )
+    if any(entry.name == GRAMMAR for entry in recipe.language_models):
+        raise RecipeError(f"{path}: language_models: {GRAMMAR} is the name of the offline writer. Choose another name.")
+    models = [writer.name for writer in recipe.prompts.writers if writer.name != GRAMMAR]
+    known = [GRAMMAR, *(entry.name for entry in recipe.language_models)]
+    for name in models:
+        if name not in known:
+            raise unknown(path, "prompts.writers", name, known, "Name one of these, or add it to language_models.")
+    if models:
+        load_instruction(recipe.prompts.instruction)

@@ -28,9 +28,8 @@ def run(context: Context) -> None:
     screens = recipe_screens(context.recipe)
     read = context.lakehouse.read
     kept = read("prompt_duplicates").where("kept_id = prompt_id").select("prompt_id")
-    todo = context.lakehouse.missing(
-        read("prompts").select(*(name for name, _ in ROW)).join(kept, "prompt_id"), "prompt_scores"
-    )
+    prompts = read("prompts").where("status = 'ok'").select(*(name for name, _ in ROW))
+    todo = context.lakehouse.missing(prompts.join(kept, "prompt_id"), "prompt_scores")
     run_waves(
         context,
         "prompt_scores",
