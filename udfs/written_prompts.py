@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -47,8 +48,12 @@ class WrittenPrompts:
         """The first `wanted` prompts of a stratum with different ids, by index; the first n of more are the same n."""
         seen: set[str] = set()
         index = misses = 0
+        templates = self.writer.taxonomy.templates
         while len(seen) < wanted and misses <= _PATIENCE * (len(seen) + 10):
-            prompt = self.writer.write(task, category, style, index)
+            template = random.Random(f"{task}/{category}/{style}/{index}").choices(
+                templates, [t.weight for t in templates]
+            )
+            prompt = self.writer.write(task, category, style, template[0].slug, index)
             index += 1
             misses += 1
             if prompt["prompt_id"] not in seen:
