@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Iterator
-from itertools import product
+from itertools import accumulate, pairwise, product
 from typing import Any
 
 import numpy as np
 
 from conf.taxonomy import Taxonomy, load_taxonomy
-from udfs.allotment import largest_remainder
 from udfs.embedders import minilm
 from udfs.prompt_groups import guard_keys, keepers
 from udfs.writers import GrammarWriter
+
+Cell = tuple[str, str, str, str]  # task, category, style, template
 
 PROMPTS = 50_000
 SIMILARITY = 0.8  # what conf/fine_t2i.yaml says
@@ -54,23 +56,16 @@ def survival(blocks: int = BLOCKS) -> tuple[int, float, float]:
     return compared, guarded / compared, plain / compared
 
 
-def _plan(taxonomy: Taxonomy) -> dict[tuple[str, str, str, str], int]:
-    """(task, category, style, template) -> prompts, PROMPTS in all, by the weights."""
-    axes = (taxonomy.tasks, taxonomy.categories, taxonomy.styles, taxonomy.templates)
-    weights = {
-        (t.slug, c.slug, f"{s.slug}/{p.slug}"): t.weight * c.weight * s.weight * p.weight
-        for t, c, s, p in product(*axes)
-    }
-    counts = largest_remainder(weights, PROMPTS)
-    return {(task, category, *_two(both)): count for (task, category, both), count in counts.items()}
+def _plan(taxonomy: Taxonomy) -> dict[Cell, int]:
+    """Prompts of each cell, PROMPTS in all: the weights' running sum, rounded, so that none drifts from its share."""
+    cells = list(product(taxonomy.tasks, taxonomy.categories, taxonomy.styles, taxonomy.templates))
+    sums = list(accumulate(math.prod(label.weight for label in cell) for cell in cells))
+    ends = [round(PROMPTS * weight / sums[-1]) for weight in sums]
+    counts = [end - before for before, end in pairwise([0, *ends])]
+    return {(t.slug, c.slug, s.slug, p.slug): count for (t, c, s, p), count in zip(cells, counts, strict=True)}
 
 
-def _two(both: str) -> tuple[str, str]:
-    style, template = both.split("/")
-    return style, template
-
-
-def _prompts(writer: GrammarWriter, plan: dict[tuple[str, str, str, str], int]) -> Iterator[dict[str, Any]]:
+def _prompts(writer: GrammarWriter, plan: dict[Cell, int]) -> Iterator[dict[str, Any]]:
     for labels, count in plan.items():
         for index in range(count):
             yield writer.write(*labels, index)
