@@ -6,12 +6,16 @@ Tasks, categories, styles and templates, each with a weight and a display name.
 from __future__ import annotations
 
 import re
+from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from conf.lexicon import Lexicon, Phrase, Phrases
 from conf.loading import CONF, Frozen, load, unknown
+from conf.patterns import Pattern, pattern_of
 
 
 def _slug(value: str) -> str:
@@ -20,7 +24,13 @@ def _slug(value: str) -> str:
     return value
 
 
+def _pattern(value: str) -> str:
+    pattern_of(value)
+    return value
+
+
 Slug = Annotated[str, AfterValidator(_slug)]
+PatternWords = Annotated[str, AfterValidator(_pattern)]
 Ask = Literal["color", "count", "relation", "reasoning"]
 
 
@@ -45,70 +55,111 @@ class Task(Label):
 
 
 class Place(Frozen):
-    """phrase: 'in the snow'; keyword: the same as a tag."""
+    """phrase: 'in the snow'; keyword: the same as a tag; setting: whose lights suit it (null: the category's)."""
 
-    phrase: str
-    keyword: str
+    phrase: Phrase
+    keyword: Phrase
+    setting: str | None = None
 
 
 class Category(Label):
     """What the prompt is about. place, keyword: where it is, and one of more_places instead, drawn evenly.
 
     objects: what is shown, in place of the lexicon's; props: what stands beside it or is absent (empty: other objects);
-    texts: what is written on it; dressed: the objects are people, so a color is that of their clothes.
+    looks: adjectives of the objects; actions: what they are doing ('reading a letter'); views, manners (mood, lettering
+    or layout): features of the picture; texts: what is written on the object, with fields that lexicon.text_parts
+    fill; dressed: the objects are people, so a color is that of their clothes.
     """
 
-    place: str
-    keyword: str
+    place: Phrase
+    keyword: Phrase
+    setting: str | None = None
     more_places: tuple[Place, ...] = ()
-    objects: tuple[str, ...] = ()
-    props: tuple[str, ...] = ()
+    objects: Phrases = ()
+    props: Phrases = ()
+    looks: Phrases = ()
+    actions: Phrases = ()
+    views: Phrases = ()
+    manners: Phrases = ()
     texts: tuple[str, ...] = ()
     dressed: bool = False
 
-    def at(self, keyword: str) -> Category:
-        """This category in another of its places. KeyError for a keyword that it lacks."""
-        phrases = {self.keyword: self.place} | {place.keyword: place.phrase for place in self.more_places}
-        return self.model_copy(update={"place": phrases[keyword], "keyword": keyword})
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """All of them, each with its setting."""
+        every = (Place(phrase=self.place, keyword=self.keyword), *self.more_places)
+        return tuple(p if p.setting else p.model_copy(update={"setting": self.setting}) for p in every)
+
+    def offers(self, features: dict[str, Phrases]) -> frozenset[str]:
+        """Which of action, light, view, finish, manner there are words for. features: what Taxonomy.features gives."""
+        facets = [facet for facet, words in features.items() if words]
+        return frozenset(["action", *facets] if self.actions else facets)
+
+    def at(self, keyword: str) -> Place:
+        """Its place of this keyword. KeyError for a keyword that it lacks."""
+        return {place.keyword: place for place in self.places}[keyword]
+
+
+class Medium(Frozen):
+    """phrase: 'an oil painting', with its article; finishes: features that suit it (empty: the style's)."""
+
+    phrase: Phrase
+    finishes: Phrases = ()
+
+    @property
+    def tag(self) -> str:
+        return re.sub(r"^(a|an) ", "", self.phrase)
+
+    @property
+    def fact(self) -> str:
+        """What the style atom says."""
+        return self.tag.removesuffix(" style")
 
 
 class Style(Label):
-    phrase: str
+    """phrase: how the picture is made, and one of more_phrases instead, drawn evenly; finishes: features of it."""
+
+    phrase: Phrase
+    finishes: Phrases = ()
+    more_phrases: tuple[Medium, ...] = ()
+
+    @cached_property
+    def media(self) -> tuple[Medium, ...]:
+        """All of them, each with its finishes."""
+        every = (Medium(phrase=self.phrase), *self.more_phrases)
+        return tuple(m if m.finishes else m.model_copy(update={"finishes": self.finishes}) for m in every)
+
+    def of(self, fact: str) -> Medium:
+        """Its medium of this style atom. KeyError for one that it lacks."""
+        return {medium.fact: medium for medium in self.media}[fact]
 
 
 class Template(Label):
-    """pattern: the sentence with {subject}, {place}, {style} (a phrase each) or {keywords}, {keyword} (tags)."""
+    """How the prompt is worded: pattern, and one of more_patterns instead, drawn evenly."""
 
-    pattern: str
+    pattern: PatternWords
+    more_patterns: tuple[PatternWords, ...] = ()
 
-    @model_validator(mode="after")
-    def _known_fields(self) -> Template:
-        allowed = {"subject", "place", "style", "keywords", "keyword"}
-        found = set(re.findall(r"{(\w*)}", self.pattern))
-        if not found <= allowed:
-            raise ValueError(f"pattern uses {sorted(found - allowed)}; allowed: {sorted(allowed)}")
-        return self
-
-
-class Lexicon(Frozen):
-    """The words that the offline grammar writer and enhancer draw from."""
-
-    objects: tuple[str, ...] = Field(min_length=1)
-    plurals: dict[str, str] = Field(default_factory=dict)
-    colors: tuple[str, ...] = Field(min_length=1)
-    counts: dict[str, int] = Field(min_length=1)
-    relations: tuple[str, ...] = Field(min_length=1)
-    details: tuple[str, ...] = Field(min_length=2)
+    @cached_property
+    def patterns(self) -> tuple[Pattern, ...]:
+        return tuple(map(pattern_of, (self.pattern, *self.more_patterns)))
 
 
 class Taxonomy(Frozen):
+    """enhancements: the patterns of the longer texts."""
+
     name: Slug
     language: str = "en"
     tasks: tuple[Task, ...] = Field(min_length=1)
     categories: tuple[Category, ...] = Field(min_length=1)
     styles: tuple[Style, ...] = Field(min_length=1)
     templates: tuple[Template, ...] = Field(min_length=1)
+    enhancements: tuple[PatternWords, ...] = Field(("{subject} {place}, {style}, {details}",), min_length=1)
     lexicon: Lexicon
+
+    @cached_property
+    def longer(self) -> tuple[Pattern, ...]:
+        return tuple(map(pattern_of, self.enhancements))
 
     @model_validator(mode="after")
     def _no_label_twice(self) -> Taxonomy:
@@ -136,6 +187,57 @@ class Taxonomy(Frozen):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _told_apart(self) -> Taxonomy:
+        """A place is found again by its keyword, a medium by its phrase, a feature by its words."""
+        media = [medium for style in self.styles for medium in style.media]
+        shared = [
+            *set().union(*self.lexicon.lights.values()),
+            *{words for medium in media for words in medium.finishes},
+        ]
+        for category in self.categories:
+            _refuse_twice([place.keyword for place in category.places], f"category {category.slug}: the keyword")
+            features = [*{*category.views}, *{*category.manners}, *shared]
+            _refuse_twice(features, f"category {category.slug}: of light, view, finish and manner the feature")
+        for style in self.styles:
+            _refuse_twice([medium.fact for medium in style.media], f"style {style.slug}: the phrase")
+        return self
+
+    @model_validator(mode="after")
+    def _names_known(self) -> Taxonomy:
+        for category in self.categories:
+            for text in category.texts:
+                self.lexicon.check_text(text, f"category {category.slug}, texts")
+            for place in category.places:
+                if place.setting is not None and place.setting not in self.lexicon.lights:
+                    where = f"category {category.slug}, {place.keyword}: setting"
+                    known = list(self.lexicon.lights)
+                    raise ValueError(str(unknown("", where, place.setting, known, "Name a key of lexicon.lights.")))
+        return self
+
+    @model_validator(mode="after")
+    def _patterns_fit(self) -> Taxonomy:
+        """Whatever a category, place and medium offer, every template and the enhancements have a pattern for it."""
+        media = [medium for style in self.styles for medium in style.media]
+        for category in self.categories:
+            every = product(category.places, media)
+            for offers in {category.offers(self.features(category, place, medium)) for place, medium in every}:
+                lacking = [t.slug for t in self.templates if not any(pattern.fits(offers) for pattern in t.patterns)]
+                if not any(pattern.plain and pattern.fits(offers) and pattern.says(offers) for pattern in self.longer):
+                    lacking.append("enhancements")
+                if lacking:
+                    has = ", ".join(sorted(offers)) or "nothing"
+                    raise ValueError(
+                        f"{lacking[0]}: no pattern fits category {category.slug}, which may have only: {has};"
+                        " add a pattern that needs no more, and for enhancements one with {features} and no other feature"
+                    )
+        return self
+
+    def features(self, category: Category, place: Place, medium: Medium) -> dict[str, Phrases]:
+        """Facet -> the features that suit."""
+        lights = self.lexicon.lights.get(place.setting or "", ())
+        return {"light": lights, "view": category.views, "finish": medium.finishes, "manner": category.manners}
+
     def slugs(self, axis: Literal["task", "category", "style", "template"]) -> list[str]:
         """The slugs of one axis in the file's order."""
         plural = {"task": "tasks", "category": "categories", "style": "styles", "template": "templates"}[axis]
@@ -150,3 +252,9 @@ def load_taxonomy(name: str) -> Taxonomy:
         known = [p.stem for p in folder.glob("*.yaml")]
         raise unknown(folder, "taxonomy", name, known, "Name one of these, or the path of a YAML file.")
     return load(Taxonomy, path)
+
+
+def _refuse_twice(words: list[str], what: str) -> None:
+    twice = sorted({word for word in words if words.count(word) > 1})
+    if twice:
+        raise ValueError(f"{what} {', '.join(twice)} stands there twice; each may stand once")

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-KINDS = ("object", "count", "color", "relation", "absence", "place", "style", "text", "prompt")
+KINDS = (
+    *("object", "count", "color", "attribute", "action", "relation", "absence", "text"),  # of things
+    *("place", "style", "feature", "prompt"),  # of the picture
+)
 
 ARROW = pa.list_(
     pa.struct([("kind", pa.string()), ("subject", pa.string()), ("value", pa.string()), ("other", pa.string())])
@@ -33,7 +36,7 @@ def question(fact: Atom) -> str:
         case "count":
             number = _NUMBER_WORDS.get(str(value), str(value))
             return f"is the number of {subject} objects exactly {number}?"
-        case "color":
+        case "color" | "attribute" | "action":
             return f"is every {subject} {value}?"
         case "relation":
             return f"is the {subject} {value} the {other}?"
@@ -43,6 +46,8 @@ def question(fact: Atom) -> str:
             return f"is the place {value}?"
         case "style":
             return f"is the style {value}?"
+        case "feature":
+            return f"does the picture have {value}?"
         case "text":
             return f'does the picture show the text "{value}", spelled exactly so?'
         case "prompt":

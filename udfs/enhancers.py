@@ -5,27 +5,30 @@ What it adds is recorded as atoms too.
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from udfs.atoms import Atom
-from udfs.grammar import atoms_of, color_words, subject_of, subject_phrase
+from udfs.draws import Draw
+from udfs.grammar import Picture, Subject, Thing, atoms_of, color_words, subject_of, values_of
+from udfs.sentences import drawn_wording, filled
 
 if TYPE_CHECKING:
-    from conf.taxonomy import Taxonomy
+    from conf.taxonomy import Category, Taxonomy
+
+_FEATURES = 3  # a longer text has this many or one more, as far as there are any
 
 
 @dataclass(frozen=True)
 class GrammarEnhancer:
-    """Offline: gives every uncolored thing of a grammar prompt a color and adds two details.
+    """Offline: says what a grammar prompt says in another pattern, and gives its things and itself more features.
 
-    To any other text it adds the details only: what it does not understand it does not rewrite.
+    To any other text it adds two finishing words only: what it does not understand it does not rewrite.
     """
 
     taxonomy: Taxonomy
     name: str = "grammar"
-    revision: str = "1"
+    revision: str = "2"
 
     @property
     def model(self) -> str:
@@ -33,19 +36,43 @@ class GrammarEnhancer:
 
     def enhance(self, prompt: dict[str, Any]) -> tuple[str, list[Atom]]:
         """(text, atoms) of a row with prompt_id, text, category, style, atoms, template (null: not written here)."""
-        draw = random.Random(f"{prompt['prompt_id']}/{self.model}")
-        lexicon = self.taxonomy.lexicon
-        details = ", ".join(draw.sample(lexicon.details, 2))
+        draw = Draw(f"{prompt['prompt_id']}/{self.model}")
+        tax = self.taxonomy
+        wording = drawn_wording(tax.lexicon, draw, details=True)
         if prompt["template"] is None:
-            return f"{prompt['text']}, {details}", list(prompt["atoms"] or [])
-        subject = subject_of(prompt["atoms"])
-        place = next(str(fact["value"]) for fact in prompt["atoms"] if fact["kind"] == "place")
-        category = {c.slug: c for c in self.taxonomy.categories}[prompt["category"]].at(place)
-        style = {s.slug: s for s in self.taxonomy.styles}[prompt["style"]]
-        colors = [
-            thing.color or color_words(draw.choice(lexicon.colors), category.dressed and thing is subject.first)
-            for thing in subject.things
-        ]
-        colored = subject.with_colors(colors[0], colors[-1])
-        text = f"{subject_phrase(colored, lexicon)} {category.place}, {style.phrase}, {details}"
-        return text, atoms_of(colored, category, style)
+            return f"{prompt['text']}, {wording.details}", list(prompt["atoms"] or [])
+        atoms = prompt["atoms"]
+        subject = subject_of(atoms)
+        category = next(c for c in tax.categories if c.slug == prompt["category"])
+        style = next(s for s in tax.styles if s.slug == prompt["style"])
+        place, medium = category.at(*values_of(atoms, "place")), style.of(*values_of(atoms, "style"))
+        suitable = tax.features(category, place, medium)
+        richer = self._richer(subject, category, draw)
+        features = _features(values_of(atoms, "feature"), suitable, draw)
+        offered = frozenset([*features, "action"] if richer.first.action else features)
+        pattern = draw.choice([p for p in tax.longer if p.fits(offered) and p.says(offered)])
+        picture = Picture(richer, place, medium, features)
+        return filled(pattern, picture, tax.lexicon, wording), atoms_of(picture)
+
+    def _richer(self, subject: Subject, category: Category, draw: Draw) -> Subject:
+        """Things without a color get one, but for a thing that has looks: that one gets a look."""
+        first, second = subject.first, subject.second
+        if category.looks and not first.look:
+            first = replace(first, look=draw.choice(category.looks))
+        if category.actions and not first.action:
+            first = replace(first, action=draw.choice(category.actions))
+        if category.dressed or not category.looks:
+            first = self._colored(first, category.dressed, draw)
+        return replace(subject, first=first, second=second and self._colored(second, False, draw))
+
+    def _colored(self, thing: Thing, dressed: bool, draw: Draw) -> Thing:
+        return replace(thing, color=thing.color or color_words(draw.choice(self.taxonomy.lexicon.colors), dressed))
+
+
+def _features(stated: list[str], suitable: dict[str, tuple[str, ...]], draw: Draw) -> dict[str, str]:
+    """Facet -> words: those that the prompt states, and more, in an order drawn anew."""
+    features = {next((f for f, some in suitable.items() if words in some), words): words for words in stated}
+    others = [facet for facet, some in suitable.items() if some and facet not in features]
+    more = min(len(others), max(0, _FEATURES + draw.below(2) - len(features)))
+    features |= {facet: draw.choice(suitable[facet]) for facet in draw.sample(others, more)}
+    return {facet: features[facet] for facet in draw.sample(list(features), len(features))}

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conf.loading import CONF, RecipeError
+from conf.patterns import pattern_of
 from conf.taxonomy import Label, load_taxonomy
 
 SCENES: dict[str, Any] = yaml.safe_load((CONF / "taxonomies" / "scenes.yaml").read_text(encoding="utf-8"))
@@ -49,38 +50,59 @@ def test_slugs_are_made_of_the_names(name: str) -> None:
                 assert label.slug == re.sub(r"[^a-z0-9]+", "_", label.name.lower())
 
 
-def test_a_category_of_fine_t2i_has_six_things_to_show_and_a_text_where_text_is_rendered() -> None:
-    for category in load_taxonomy("fine_t2i").categories:
-        assert len(set(category.objects)) >= 6, category.slug
-        if str(category.name).startswith("Text rendering"):
-            assert len(set(category.texts)) >= 6, category.slug
-
-
-def test_no_word_of_fine_t2i_is_wrong_after_a() -> None:
-    """The grammar writes 'an' before a, e, i, o, u and 'a' before all else: no word may be an exception."""
-    fine = load_taxonomy("fine_t2i")
-    nouns = [word for c in fine.categories for word in (*c.objects, *c.props)] + list(fine.lexicon.colors)
-    wrong = re.compile(r"(uni|use|usu|eu|one\b|once|hour|honest|honor|heir)", re.IGNORECASE)
-    assert [noun for noun in nouns if wrong.match(noun)] == []
-    assert [noun for noun in nouns if noun[0] in "AEIOU"] == []
-
-
-def test_a_plural_of_fine_t2i_is_regular_or_listed() -> None:
-    """'-s' is all that the grammar knows."""
-    fine = load_taxonomy("fine_t2i")
-    irregular = re.compile(
-        r"(?:(?:s|x|z|ch|sh|[^aeiou]y|man|men|woman|child|sheep|fish|shelf|wolf|leaf|foot)$)|.* of | in "
-    )
-    nouns = {word for category in fine.categories for word in category.objects}
-    assert sorted(noun for noun in nouns if irregular.search(noun) and noun not in fine.lexicon.plurals) == []
-
-
 def test_a_category_knows_its_places() -> None:
     category = next(c for c in load_taxonomy("fine_t2i").categories if c.slug == "nature_vehicles")
-    assert category.at(category.keyword) == category
-    assert category.at("harbor").place == "at a small harbor"
+    assert category.at(category.keyword) == category.places[0]
+    assert category.at("hangar").phrase == "in a large hangar"
+    assert [category.at(keyword).setting for keyword in ("harbor", "hangar")] == ["day", "indoors"]
     with pytest.raises(KeyError, match="moon"):
         category.at("moon")
+
+
+def test_a_style_knows_its_media() -> None:
+    style = next(s for s in load_taxonomy("fine_t2i").styles if s.slug == "traditional_art")
+    oil, watercolor = style.media[0], style.of("watercolor painting")
+    assert (oil.phrase, oil.tag, oil.finishes) == ("an oil painting", "oil painting", style.finishes)
+    assert watercolor.finishes != style.finishes
+    assert load_taxonomy("scenes").styles[0].media[0].fact == "flat"
+    with pytest.raises(KeyError, match="mosaic"):
+        style.of("mosaic")
+
+
+@pytest.mark.parametrize(
+    ("noun", "plural"),
+    [("star", "stars"), ("cross", "crosses"), ("box", "boxes"), ("church", "churches"), ("lily", "lilies"),
+     ("boy", "boys"), ("bowl of soup", "bowls of soup"), ("box of keys", "boxes of keys"), ("grey wolf", "grey wolves"),
+     ("wolf", "wolves"), ("fisherman", "fishermen"), ("young woman", "young women")],
+)  # fmt: skip
+def test_a_plural_is_regular_or_that_of_its_last_word(noun: str, plural: str) -> None:
+    assert load_taxonomy("fine_t2i").lexicon.plural(noun) == plural
+
+
+OFFERED = frozenset(["action", "light", "view"])
+FITS = [
+    ("{subject} {place}, {style}", OFFERED, True),
+    ("{subject} {place}, {style}", frozenset(), True),
+    ("{subject} {is} {action} {place}, {style}", OFFERED, True),
+    ("{subject} {is} {action} {place}, {style}", frozenset(["light"]), False),
+    ("{subject} {place} in {light}, {style}, {view}", OFFERED, True),
+    ("{subject} {place}, {style}, {finish}", OFFERED, False),
+    ("{subject} {place}, {style}, {features}", OFFERED, True),
+    ("{subject} {place}, {style}, {features}", frozenset(["action"]), False),
+    ("{subject} {place} in {light}, {style}, {view}, {feature_tags}", OFFERED, False),
+]
+
+
+@pytest.mark.parametrize(("words", "offered", "fits"), FITS)
+def test_a_pattern_fits_where_all_that_it_names_is_there(words: str, offered: frozenset[str], fits: bool) -> None:
+    assert pattern_of(words).fits(offered) is fits
+
+
+def test_a_pattern_says_the_features_that_it_has_fields_for() -> None:
+    light = pattern_of("{subject} {place} in {light}, {style}")
+    assert light.says(frozenset(["action", "light"]))
+    assert not light.says(OFFERED)
+    assert pattern_of("{subject} {place}, {style} with {features}").says(OFFERED)
 
 
 BAD = [
@@ -89,6 +111,49 @@ BAD = [
     (("tasks", 0, "weight"), 0, r"tasks.0.weight: .*greater than 0"),
     (("styles", 0, "slug"), "outline", "styles: outline stands there twice; each slug may stand once"),
     (("templates", 0, "pattern"), "{subject} in {plaice}", r"pattern uses \['plaice'\]; allowed: "),
+    (("templates", 0, "pattern"), "{subject} {place}", r"does not say the style; add {style} or {style_tag}"),
+    (("templates", 0, "pattern"), "{subject} {place} {style", r"pattern '.*' has a brace that is no field"),
+    (
+        ("templates", 1, "more_patterns"),
+        ["{place}, {style}"],
+        "templates.1.more_patterns.0: .*does not say the subject",
+    ),
+    (
+        ("templates", 2, "pattern"),
+        "{subject} {place}, {style} in {light}",
+        "sentence: no pattern fits category snow, which may have only: nothing; add a pattern that needs no more",
+    ),
+    (("enhancements",), [], "enhancements: .*at least 1"),
+    (
+        ("enhancements",),
+        ["{subject} {place}, {style} with {features}"],
+        "enhancements: no pattern fits category snow, which may have only: nothing",
+    ),
+    (
+        ("categories", 0, "manners"),
+        ["a calm mood"],
+        r"enhancements: no pattern fits category snow, .*: manner; .* for enhancements one with {features}",
+    ),
+    (("categories", 0, "looks"), ["very  old"], "categories.0.looks.0: 'very  old' is no phrase: single spaces"),
+    (("categories", 0, "actions"), ["{verb}"], "categories.0.actions.0: '{verb}' is no phrase: .*no braces"),
+    (("categories", 0, "views"), [""], "categories.0.views.0: '' is no phrase"),
+    (("categories", 0, "setting"), "dawn", "category snow, snow: setting: 'dawn' is not known. .*Name a key of"),
+    (
+        ("categories", 0, "more_places"),
+        [{"phrase": "in the dark", "keyword": "snow"}],
+        "category snow: the keyword snow stands there twice",
+    ),
+    (("categories", 0, "more_places"), [{"phrase": "in the dark"}], "more_places.0.keyword: this key is missing"),
+    (("styles", 0, "more_phrases"), [{"phrase": "flat"}], "style flat: the phrase flat stands there twice"),
+    (("styles", 0, "more_phrases"), [{"phrase": "a {x}"}], "more_phrases.0.phrase: 'a {x}' is no phrase"),
+    (("categories", 0, "texts"), ["SALE {percent}%"], r"snow, texts: .* uses \['percent'\], .*; it has: none"),
+    (("categories", 0, "texts"), ['say "hi"'], "category snow, texts: .* cannot be quoted: single spaces"),
+    (("lexicon", "text_parts"), {"a": ["{b}"], "b": ["{a}"]}, "text_parts: a, b lead back to themselves"),
+    (("lexicon", "text_parts"), {"a": ["{b}"]}, r"lexicon.text_parts.a: '{b}' uses \['b'\]"),
+    (("lexicon", "quotes"), ["with a text"], "lexicon.quotes.0: 'with a text' must hold {text}, once"),
+    (("lexicon", "absences"), ["no {thing}, no {thing}"], "lexicon.absences.0: .* must hold {thing}, once"),
+    (("lexicon", "companions"), [], "lexicon.companions: .*at least 1"),
+    (("lexicon", "lights"), {"day": ["a  sun"]}, "lexicon.lights.day.0: 'a  sun' is no phrase"),
     (
         ("lexicon", "objects"),
         ["circle", "square"],
@@ -115,6 +180,20 @@ def test_a_mistake_is_one_sentence(tmp_path: Path, where: tuple[Any, ...], value
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
     with pytest.raises(RecipeError, match=message):
+        load_taxonomy(str(path))
+
+
+def test_a_feature_belongs_to_one_facet(tmp_path: Path) -> None:
+    """Else a prompt could say it twice."""
+    data = copy.deepcopy(SCENES) | {
+        "enhancements": ["{subject} {place}, {style}", "{subject} {place}, {style}, {features}"]
+    }
+    data["categories"] = [data["categories"][0] | {"views": ["a wide shot"], "manners": ["a wide shot"]}]
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(data), encoding="utf-8")
+    with pytest.raises(
+        RecipeError, match="of light, view, finish and manner the feature a wide shot stands there twice"
+    ):
         load_taxonomy(str(path))
 
 

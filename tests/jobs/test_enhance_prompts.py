@@ -16,8 +16,8 @@ from udfs.writers import GrammarWriter
 
 
 def written(lakehouse: Lakehouse) -> dict:
-    row = GrammarWriter(small_recipe(lakehouse).labels).write("position", "snow", "flat", "sentence", 0)
-    return row | {"source": "grammar", "writer": "grammar@1"}
+    row = GrammarWriter(small_recipe(lakehouse).labels).write("position", "snow", "flat", "tags", 0)
+    return row | {"source": "grammar", "writer": "grammar@2"}
 
 
 def run(lakehouse: Lakehouse, run_id: str, retry: str | None = None) -> list[dict]:
@@ -41,7 +41,7 @@ def test_rows_in_and_rows_out(lakehouse: Lakehouse, capsys: pytest.CaptureFixtur
     assert rows["b"]["text"].startswith("a lonely lighthouse on a cliff, ")
     assert rows["b"]["atoms"] is None
     for row in rows.values():
-        assert (row["status"], row["model"], row["device"]) == ("ok", "grammar@1", "cpu")
+        assert (row["status"], row["model"], row["device"]) == ("ok", "grammar@2", "cpu")
         assert row["prompt_words"] == len(row["text"].replace(",", "").split())
         assert row["prompt_language"] > 0.5
         assert row["prompt_unsafe_margin"] < 0.1

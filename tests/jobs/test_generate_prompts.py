@@ -42,7 +42,7 @@ def test_prompts_are_written_and_brought_once(
     flat = [row for row in written if row["style"] == "flat"]
     assert abs(len(flat) - 54) <= 4
     assert {row["task"] for row in written} == set(small_recipe(lakehouse).labels.slugs("task"))
-    assert all(row["atoms"] and row["template"] and row["writer"] == "grammar@1" for row in written)
+    assert all(row["atoms"] and row["template"] and row["writer"] == "grammar@2" for row in written)
     circle = brought["a red circle on a table"]
     assert (circle["task"], circle["category"], circle["style"], circle["template"], circle["atoms"]) == (
         "colors", "none", "flat", None, None,

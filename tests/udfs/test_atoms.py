@@ -11,11 +11,14 @@ QUESTIONS = [
     (atom("count", "circle", "3"), "is the number of circle objects exactly three?"),
     (atom("count", "circle", "12"), "is the number of circle objects exactly 12?"),
     (atom("color", "circle", "red"), "is every circle red?"),
+    (atom("attribute", "chair", "old"), "is every chair old?"),
+    (atom("action", "fox", "chasing a ball"), "is every fox chasing a ball?"),
     (atom("relation", "circle", "left of", "square"), "is the circle left of the square?"),
     (atom("absence", "star", "absent"), "is the picture free of any star?"),
     (atom("place", "picture", "snow"), "is the place snow?"),
     (atom("style", "picture", "flat"), "is the style flat?"),
     (atom("text", "sign", "OPEN"), 'does the picture show the text "OPEN", spelled exactly so?'),
+    (atom("feature", "picture", "long shadows"), "does the picture have long shadows?"),
     (atom("prompt", "picture", "a dog"), "does the picture show all of this: a dog?"),
 ]
 
