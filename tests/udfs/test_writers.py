@@ -93,7 +93,7 @@ def test_the_text_is_tidy(prompt: dict[str, Any]) -> None:
     assert not re.search(r"[{}]| [,.;:?]|,,|\.\.|\bNone\b", text)
     assert not re.search(r"\b[Aa] [aeiouAEIOU]|\b[Aa]n [^aeiouAEIOU\W]", text), "a before a vowel, an before none"
     assert (text[-1] in ".?!") <= text[0].isupper()
-    assert 4 <= len(words(prompt["text"])) <= 90
+    assert 5 <= len(words(prompt["text"])) <= 90
 
 
 @given(ANY)
