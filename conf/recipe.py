@@ -52,9 +52,13 @@ class Deduplication(Frozen):
 
 
 class Screen(Frozen):
-    """evaluation_prompts: text files, one evaluation prompt a line, that training prompts must not repeat."""
+    """evaluation_prompts: files of prompts that training prompts must not repeat, as the benchmarks publish them (.jsonl,
+    .tsv, .csv, a folder of .txt files) or plain text, one a line. names: a text file of names, one a line, that no
+    prompt may hold.
+    """
 
     evaluation_prompts: tuple[str, ...] = ()
+    names: str | None = None
 
 
 class Generator(Frozen):

@@ -12,19 +12,18 @@ from jobs.launch import Context, main
 from jobs.prompt_screens import recipe_screens
 from jobs.waves import answered, run_waves, work_left
 from schemas.tables import STRATUM
-from udfs.enhanced_texts import COLUMNS, EnhancedTexts
+from udfs.enhanced_texts import COLUMNS, EnhancedTexts, OfflineEnhancer
 from udfs.enhancers import GrammarEnhancer
 from udfs.harness import Stage
 from udfs.ids import content_id
 from udfs.versions import library_versions
 
 ROW = ("prompt_id", "text", *STRATUM, "template", "atoms")
-ENHANCER_LICENCE = "Apache-2.0"  # the grammar's words are this project's own
 
 
 def run(context: Context) -> None:
     recipe = context.recipe
-    texts = EnhancedTexts(GrammarEnhancer(recipe.labels), recipe_screens(recipe))
+    texts = EnhancedTexts(OfflineEnhancer(GrammarEnhancer(recipe.labels)), recipe_screens(recipe))
     parameters = {
         "taxonomy": content_id(recipe.labels.model_dump(mode="json")),
         "screens": texts.screens.model,
@@ -51,7 +50,7 @@ def enhanced(wave: DataFrame, texts: EnhancedTexts, parameters: dict[str, str]) 
         "model": F.lit(texts.model),
         "parameters": F.lit(json.dumps(parameters, sort_keys=True, separators=(",", ":"))),
         "library_versions": F.lit(library_versions("py3langid", "torch", "transformers")),
-        "licence": F.lit(ENHANCER_LICENCE),
+        "licence": F.lit(texts.enhancer.licence),
     }
     return (
         answered(wave, stage)

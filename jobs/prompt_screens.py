@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 from conf.paths import resolve
 from conf.recipe import Recipe
 from jobs.launch import JobError
 from udfs.embedders import minilm
+from udfs.evaluation import EvaluationPrompts
+from udfs.evaluation_files import EvaluationFileError, evaluation_texts
+from udfs.personal_data import Names
 from udfs.screens import Screens, screens_for
-from udfs.text_measures import EvaluationPrompts
+
+_FORMATS = (
+    "Give a UTF-8 text file with one prompt a line, a .jsonl with the key prompt (GenEval), a .tsv or .csv with the column"
+    " Prompt or Prompts (PartiPrompts, DrawBench), or a folder of .txt files (DPG-Bench)."
+)
 
 
 def recipe_screens(recipe: Recipe) -> Screens:
-    """The screens of a recipe, its files of evaluation prompts read.
+    """The screens of a recipe, its files of evaluation prompts and of names read.
 
-    JobError names the file that is not there or not UTF-8.
+    JobError names the file that is not there, not UTF-8, or of another format than its name says.
     """
     prompts: list[str] = []
     for name in recipe.screen.evaluation_prompts:
-        try:
-            lines = resolve(name).read_text(encoding="utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise JobError(
-                f"screen.evaluation_prompts: {name} cannot be read ({error})."
-                " Give a UTF-8 text file with one prompt a line."
-            ) from None
-        prompts += [line.strip() for line in lines if line.strip()]
-    return screens_for(recipe.labels, EvaluationPrompts(tuple(prompts)), minilm())
+        prompts += _read("screen.evaluation_prompts", name, evaluation_texts, _FORMATS)
+    names: list[str] = []
+    if recipe.screen.names is not None:
+        names = _read("screen.names", recipe.screen.names, _lines, "Give a UTF-8 text file with one name a line.")
+    evaluation = EvaluationPrompts(tuple(dict.fromkeys(prompts)))
+    return screens_for(recipe.labels, minilm(), evaluation, Names(tuple(names)))
+
+
+def _read(key: str, name: str, reader: Callable[[Path], list[str]], remedy: str) -> list[str]:
+    try:
+        return reader(resolve(name))
+    except (OSError, UnicodeDecodeError, EvaluationFileError) as error:
+        raise JobError(f"{key}: {name} cannot be read ({error}). {remedy}") from None
+
+
+def _lines(path: Path) -> list[str]:
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    return [line.strip() for line in lines if line.strip() and not line.startswith("#")]

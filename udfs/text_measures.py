@@ -1,14 +1,9 @@
-"""Measures of a text that need no model: words, instruction residue, repetition, overlap with evaluation prompts."""
+"""Measures of a text that need no model: words, instruction residue, repetition."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-
-Trigram = tuple[str, ...]
+from collections import Counter
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 # What a language model says around a prompt. A user's own request ("please draw ...") is a prompt, not residue.
@@ -45,39 +40,3 @@ def repetition(text: str) -> float:
     counts = Counter(grams)
     repeated = {i + k for i, gram in enumerate(grams) if counts[gram] > 1 for k in range(3)}
     return len(repeated) / len(tokens) if tokens else 0.0
-
-
-def trigrams(text: str) -> set[Trigram]:
-    """Word trigrams; a text of one or two words is one shorter gram."""
-    tokens = words(text)
-    return {tuple(tokens[i : i + 3]) for i in range(max(1, len(tokens) - 2))} if tokens else set()
-
-
-@dataclass(frozen=True)
-class EvaluationPrompts:
-    """The prompts that a training prompt must not repeat. digest stands for them in the spec's name."""
-
-    prompts: tuple[str, ...] = field(default=(), repr=False)
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256("\n".join(self.prompts).encode()).hexdigest()[:12]
-
-    def index(self) -> EvaluationIndex:
-        return EvaluationIndex(self.prompts)
-
-
-class EvaluationIndex:
-    """trigram -> the evaluation prompts that hold it, so that a text meets only those that it shares something with."""
-
-    def __init__(self, prompts: Iterable[str]) -> None:
-        self._holders: dict[Trigram, list[int]] = defaultdict(list)
-        for number, prompt in enumerate(prompts):
-            for gram in trigrams(prompt):
-                self._holders[gram].append(number)
-
-    def overlap(self, text: str) -> float:
-        """Largest share of the text's trigrams that one evaluation prompt holds, 0-1; 0 without evaluation prompts."""
-        grams = trigrams(text)
-        shared = Counter(number for gram in grams for number in self._holders.get(gram, ()))
-        return max(shared.values()) / len(grams) if shared else 0.0
