@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
+from conf.chat import LanguageModel
 from conf.loading import Frozen, RecipeError, load, unknown
 from conf.policy import Policy, load_policy
 from conf.scores import IMAGE_SCORERS, SCORES
@@ -186,6 +187,7 @@ class Recipe(Frozen):
     screen: Screen = Screen()
     generation: Generation
     photos: Photos | None = None
+    language_models: tuple[LanguageModel, ...] = Field(default=(), description="what other entries name")
     scorers: tuple[Scorer, ...] = Field(min_length=1)
     judge: Judge
     release: Release
@@ -209,6 +211,20 @@ class Recipe(Frozen):
     def path(self) -> Path:
         """The file that this recipe was read from."""
         return self._path
+
+    def language_model(self, name: str) -> LanguageModel:
+        """The entry of language_models with this name. RecipeError, with the known names, where there is none."""
+        known = {entry.name: entry for entry in self.language_models}
+        if name not in known:
+            raise unknown("", "language_models", name, list(known), "Name one of these, or add it there.")
+        return known[name]
+
+    @model_validator(mode="after")
+    def _one_name_a_language_model(self) -> Recipe:
+        names = [entry.name for entry in self.language_models]
+        if len(set(names)) < len(names):
+            raise ValueError(f"language_models: the names {names} are not all different; give each its own")
+        return self
 
 
 def dimensions(size: str) -> tuple[int, int]:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+from conf.chat import LanguageModel
 from conf.paths import resolve_model
 from conf.recipe import Generator, Judge
+from udfs.chat import Chat
+from udfs.chat_endpoint import EndpointChat
+from udfs.chat_transformers import TransformersChat
 from udfs.generators import DiffusersGenerator
 from udfs.judges import TransformersJudge
+
+AS_SERVED = "as_served"  # the revision of a model whose server does not say which it has
 
 
 def generator_spec(generator: Generator, quality: int) -> DiffusersGenerator:
@@ -39,3 +46,26 @@ def judge_spec(judge: Judge) -> TransformersJudge:
 def judge_model(judge: Judge) -> str:
     """What the rows of judgements call it; a policy counts the answers of one."""
     return f"{judge.name}@{judge_spec(judge).revision}"
+
+
+def chat_spec(entry: LanguageModel) -> Chat:
+    """The resolved spec of a language model; RecipeError where weights of the hub have no revision."""
+    sampling: dict[str, Any] = {"temperature": entry.temperature, "top_p": entry.top_p, "max_tokens": entry.max_tokens}
+    if entry.kind == "transformers":
+        location, revision = resolve_model(entry.model, entry.revision)
+        return TransformersChat(
+            entry.name, entry.model, location, revision, entry.dtype, batch_size=entry.batch_size, **sampling
+        )
+    return EndpointChat(
+        entry.name,
+        entry.model,
+        entry.revision or AS_SERVED,
+        str(entry.url),
+        **sampling,
+        in_flight=entry.in_flight,
+        timeout_seconds=entry.timeout_seconds,
+        attempts=entry.attempts,
+        json_schema=entry.json_schema,
+        key_variable=entry.key_variable,
+        key_secret=entry.key_secret,
+    )

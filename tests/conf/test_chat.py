@@ -1,0 +1,52 @@
+"""What a language model's entry may say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from conf.chat import LanguageModel
+from jobs.specs import chat_spec
+from udfs.chat_endpoint import EndpointChat
+
+ENDPOINT: dict[str, Any] = {
+    "name": "llama", "kind": "openai", "model": "meta-llama/Llama-3.1-8B-Instruct", "url": "http://127.0.0.1:8000/v1",
+    "temperature": 1.4, "top_p": 0.8, "licence": "llama3.1",
+}  # fmt: skip
+IN_PROCESS = {"name": "llama", "kind": "transformers", "model": "m", "temperature": 0, "licence": "llama3.1"}
+
+
+@pytest.mark.parametrize(
+    ("entry", "sentence"),
+    [
+        (ENDPOINT | {"url": None}, "llama: kind openai needs url"),
+        (ENDPOINT | {"url": "127.0.0.1:8000"}, "url is no address like http://host:8000/v1"),
+        (ENDPOINT | {"url": "http://me:secret@host/v1"}, "a user name, a key or a query does not belong there"),
+        (ENDPOINT | {"url": "http://host/v1/chat/completions"}, "must end before /chat/completions"),
+        (ENDPOINT | {"dtype": "float32"}, "dtype belongs to kind transformers, this one is openai. Its own keys are: url"),
+        (IN_PROCESS | {"url": "http://host/v1", "in_flight": 2}, "url, in_flight belongs to kind openai"),
+        (ENDPOINT | {"key_variable": "A", "key_secret": "b/c"}, "keep one"),
+        (ENDPOINT | {"key_variable": "sk-123"}, "never write the key itself here"),
+        (ENDPOINT | {"key_secret": "sk-123"}, "is no scope/key"),
+        (ENDPOINT | {"top_p": 0}, "greater than 0"),
+        (ENDPOINT | {"in_flight": 0}, "greater than or equal to 1"),
+    ],
+)  # fmt: skip
+def test_an_impossible_entry_is_a_sentence(entry: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        LanguageModel(**entry)
+    assert sentence in str(caught.value)
+    assert "sk-123" not in caught.value.errors()[0]["msg"]
+
+
+def test_a_spec_holds_what_shapes_an_answer_and_no_place_or_key() -> None:
+    entry = LanguageModel(**ENDPOINT, revision="abc", key_variable="GOLDPAN_TEST_KEY", in_flight=64)
+    spec = chat_spec(entry)
+    assert isinstance(spec, EndpointChat)
+    assert (spec.model, spec.batch_size, spec.needs_device) == ("llama@abc", 512, False)
+    elsewhere = chat_spec(entry.model_copy(update={"url": "http://other/v1", "in_flight": 1, "key_variable": None}))
+    assert spec.parameters == elsewhere.parameters
+    warmer = chat_spec(entry.model_copy(update={"temperature": 1.5}))
+    assert spec.parameters != warmer.parameters

@@ -1,0 +1,134 @@
+"""Requests given to a real server that misbehaves -> one answer or error each, nothing asked twice without need."""
+
+from __future__ import annotations
+
+import email.utils
+import pickle
+import re
+import time
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from tests.chat_server import ChatServer, chat_server
+from udfs import chat_endpoint
+from udfs.chat import Answer, CutOffError, EmptyAnswerError, FilteredError, Request
+from udfs.chat_endpoint import EndpointChat, EndpointError, LoadedEndpoint, retry_after
+from udfs.chat_keys import MissingKeyError
+
+SCHEMA = {"type": "object", "properties": {"prompt": {"type": "string"}}, "required": ["prompt"]}
+
+
+def spec(server: ChatServer, **options: Any) -> EndpointChat:
+    return EndpointChat("test", "m", "1", server.url, 1.4, 0.8, 64, **({"attempts": 2, "timeout_seconds": 2} | options))
+
+
+def requests(*texts: str) -> list[Request]:
+    return [Request(({"role": "user", "content": text},), SCHEMA, 5) for text in texts]
+
+
+def loaded(server: ChatServer, **options: Any) -> LoadedEndpoint:
+    return spec(server, **options).load("cpu")
+
+
+def test_answers_come_in_the_order_of_the_requests() -> None:
+    with chat_server(seconds=0.01) as server:
+        texts = [f"t{i}" for i in range(40)]
+        answers = loaded(server, in_flight=8).complete(requests(*texts))
+        assert answers == [Answer(f'{{"prompt": "a prompt about {t}"}}', "stop", 7, 5) for t in texts]
+        assert sorted(server.asked) == sorted(texts)
+        assert server.most_at_once == 8
+        body = server.bodies[0]
+        assert (body["temperature"], body["top_p"], body["max_tokens"], body["seed"]) == (1.4, 0.8, 64, 5)
+        assert body["response_format"]["json_schema"]["schema"] == SCHEMA
+        loaded(server, json_schema=False).complete(requests("plain"))
+        assert "response_format" not in server.bodies[-1]
+
+
+@pytest.mark.parametrize("fault", ["429", "500", "half a body"])
+def test_a_passing_fault_is_asked_again(fault: str) -> None:
+    with chat_server(seconds=0, fault=lambda text, number: fault if number == 0 and text == "b" else None) as server:
+        answers = loaded(server).complete(requests("a", "b", "c"))
+        assert all(isinstance(answer, Answer) for answer in answers)
+        assert Counter(server.asked) == {"a": 1, "b": 2, "c": 1}
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "sentence", "asked"),
+    [
+        ("429", "StatusError", "HTTP 429: slow down", 2),
+        ("500", "StatusError", "HTTP 500: broken, ***", 2),
+        ("half a body", "UnreachableError", "no whole answer from .* in 2 attempts", 2),
+        ("silence", "NoAnswerInTimeError", "no answer within 0.3 s in 2 attempts", 2),
+        ("no json", "MalformedAnswerError", "is no chat completion", 1),
+        ("filtered", "FilteredError", "content filter", 1),
+        ("cut off", "CutOffError", "cut off after 6 tokens; raise max_tokens", 1),
+        ("empty", "EmptyAnswerError", "the answer is empty", 1),
+    ],
+)
+def test_a_lasting_fault_is_the_error_of_its_request_alone(
+    fault: str, error: str, sentence: str, asked: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOLDPAN_TEST_KEY", "top-secret")
+    with chat_server(seconds=0, key="top-secret", fault=lambda text, _: fault if text == "bad" else None) as server:
+        chat = loaded(server, key_variable="GOLDPAN_TEST_KEY", timeout_seconds=0.3)
+        good, bad, other = chat.complete(requests("good", "bad", "other"))
+        assert isinstance(good, Answer)
+        assert isinstance(other, Answer)
+        assert type(bad).__name__ == error
+        assert re.search(sentence, str(bad))
+        assert Counter(server.asked) == {"good": 1, "bad": asked, "other": 1}
+        if isinstance(bad, CutOffError | EmptyAnswerError | FilteredError):
+            assert bad.answer is not None
+            assert bad.answer.text in ("", '{"prompt": "a cat on a')
+
+
+def test_a_retry_after_beyond_the_packages_limit_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("openai._base_client.MAX_RETRY_AFTER_DELAY", 0.1)
+    monkeypatch.setattr(chat_endpoint, "_LIBRARY_WAITS", 0.1)
+    fault = lambda text, number: "429" if number == 0 else None  # noqa: E731
+    with chat_server(seconds=0, retry_after="0.4", fault=fault) as server:
+        started = time.monotonic()
+        (answer,) = loaded(server).complete(requests("a"))
+        assert isinstance(answer, Answer)
+        assert time.monotonic() - started >= 0.4
+        monkeypatch.setattr(chat_endpoint, "LONGEST_WAIT", 0.3)
+        (error,) = loaded(server).complete(requests("b"))
+        assert str(error) == "HTTP 429: slow down"
+        assert Counter(server.asked) == {"a": 2, "b": 1}
+
+
+def test_retry_after_is_seconds_or_a_date() -> None:
+    assert retry_after("7.5") == 7.5
+    assert retry_after(email.utils.formatdate(time.time() + 60, usegmt=True)) == pytest.approx(60, abs=2)
+    assert retry_after(None) is retry_after("soon") is None
+
+
+def test_a_spec_travels_without_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOLDPAN_TEST_KEY", "top-secret")
+    with chat_server(seconds=0, key="top-secret") as server:
+        travelled = pickle.loads(pickle.dumps(spec(server, key_variable="GOLDPAN_TEST_KEY")))
+        assert "top-secret" not in repr(travelled) + repr(travelled.load("cpu")) + str(travelled.parameters)
+        assert isinstance(travelled.load("cpu").complete(requests("a"))[0], Answer)
+
+
+def test_no_model_is_loaded_where_nothing_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GOLDPAN_TEST_KEY", raising=False)
+    with chat_server(seconds=0, key="top-secret") as server:
+        with pytest.raises(MissingKeyError, match="GOLDPAN_TEST_KEY is empty on a worker"):
+            loaded(server, key_variable="GOLDPAN_TEST_KEY")
+        monkeypatch.setenv("GOLDPAN_TEST_KEY", "wrong-one")
+        with pytest.raises(EndpointError, match=r"refuses the key \(HTTP 401\)") as caught:
+            loaded(server, key_variable="GOLDPAN_TEST_KEY")
+        assert "wrong-one" not in str(caught.value)
+        with pytest.raises(MissingKeyError, match="the secret scope/key cannot be read on a worker"):
+            loaded(server, key_secret="scope/key")
+    with pytest.raises(EndpointError, match="nothing answers at http://127.0.0.1:9/v1. Start the server there"):
+        spec(ChatServer(url="http://127.0.0.1:9/v1")).load("cpu")
+
+
+def test_the_environments_own_key_is_not_sent_to_another_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "for-somebody-else")
+    with chat_server(seconds=0, key="none") as server:  # refuses every other one
+        assert isinstance(loaded(server).complete(requests("a"))[0], Answer)

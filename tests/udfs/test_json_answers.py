@@ -1,0 +1,46 @@
+"""Answers given -> the object of the schema, or an error."""
+
+from __future__ import annotations
+
+import pytest
+
+from udfs.chat import Answer, JsonAnswerError
+from udfs.json_answers import parsed
+
+SCHEMA = {"type": "object", "properties": {"prompt": {"type": "string"}}, "required": ["prompt"]}
+
+
+def answer(text: str) -> Answer:
+    return Answer(text, "stop", 1, 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"prompt": "a red cat"}',
+        '```json\n{"prompt": "a red cat"}\n```',
+        'Here it is:\n```\n{"prompt": "a red cat"}\n```\nEnjoy!',
+        '<think>{"prompt": "no"}</think>{"prompt": "a red cat"}',
+        "{'prompt': 'a red cat',}",
+        '{"prompt": "a red cat"',
+        'The prompt: {"prompt": "a red cat"} I hope you like it.',
+    ],
+)
+def test_an_object_is_found_and_mended(text: str) -> None:
+    assert parsed(answer(text), SCHEMA) == {"prompt": "a red cat"}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("I can't help with that.", "holds no JSON object: \"I can't help"),
+        ("[1, 2]", "holds no JSON object"),
+        ("{}", "holds no JSON object"),
+        ('{"prompt": 7}', "does not follow the schema: 7 is not of type 'string'"),
+        ('{"text": "a cat"}', "does not follow the schema: 'prompt' is a required property"),
+    ],
+)
+def test_anything_else_is_an_error_with_the_answer(text: str, sentence: str) -> None:
+    with pytest.raises(JsonAnswerError, match=sentence) as caught:
+        parsed(answer(text), SCHEMA)
+    assert caught.value.answer == answer(text)

@@ -1,0 +1,241 @@
+"""A language model behind an OpenAI-compatible endpoint: vLLM, SGLang, llama.cpp's server, or a hosted one.
+
+The openai package keeps the connections, waits between attempts (0.5 s, doubled up to 8 s, less up to a quarter by
+chance; a Retry-After of up to 120 s as it is) and asks again after no connection, no answer in time, half a body, 408, 409,
+429 and 5xx. Added here: a longer Retry-After is waited for too, and no request lasts for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from udfs.chat import Answer, ChatError, EmptyAnswerError, FilteredError, Request, checked
+from udfs.chat_keys import NO_KEY, endpoint_key
+from udfs.errors import ExplainedError
+
+BATCHES_IN_FLIGHT = 8  # a batch is so many times in_flight: its last, slow answers leave little of it idle
+LONGEST_WAIT = 900.0  # seconds; a Retry-After over it is an error: somebody should look
+_LIBRARY_WAITS = 120.0  # seconds; openai's own limit of Retry-After
+_CONNECT_SECONDS = 10.0
+_BODY_SHOWN = 500
+
+
+class EndpointError(ExplainedError):
+    """The endpoint cannot be used at all; nobody needs to ask it once more for every row."""
+
+
+class NoAnswerInTimeError(ChatError):
+    """No attempt got an answer in time."""
+
+
+class UnreachableError(ChatError):
+    """No attempt got a connection, or a whole answer."""
+
+
+class StatusError(ChatError):
+    """The endpoint answered with an HTTP error that more attempts did not mend."""
+
+
+class MalformedAnswerError(ChatError):
+    """The endpoint's answer is no chat completion."""
+
+
+@dataclass(frozen=True)
+class EndpointChat:
+    """name@revision is what rows say; served is the model's name there. url ends before /chat/completions.
+
+    in_flight: requests at once, a task. key_variable, key_secret: where a worker finds the key; both None: none is sent.
+    json_schema: whether the server takes response_format json_schema; else only the request's words ask for JSON.
+    """
+
+    name: str
+    served: str
+    revision: str
+    url: str
+    temperature: float
+    top_p: float
+    max_tokens: int
+    in_flight: int = 16
+    timeout_seconds: float = 120.0
+    attempts: int = 5
+    json_schema: bool = True
+    key_variable: str | None = None
+    key_secret: str | None = None
+    needs_device: bool = False
+
+    @property
+    def model(self) -> str:
+        return f"{self.name}@{self.revision}"
+
+    @property
+    def batch_size(self) -> int:
+        return BATCHES_IN_FLIGHT * self.in_flight
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Not the url: the same model elsewhere is the same model."""
+        return {
+            "engine": "openai",
+            "model": f"{self.served}@{self.revision}",
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_tokens": self.max_tokens,
+            "json_schema": self.json_schema,
+        }
+
+    def load(self, device: str) -> LoadedEndpoint:
+        """EndpointError where nothing answers at the url or the key is refused; MissingKeyError without its key."""
+        loaded = LoadedEndpoint(self, endpoint_key(self.key_variable, self.key_secret))
+        loaded.admit()
+        return loaded
+
+
+@dataclass
+class LoadedEndpoint:
+    spec: EndpointChat
+    key: str | None = field(repr=False)
+    runner: asyncio.Runner = field(default_factory=asyncio.Runner, repr=False)  # its loop keeps the connections
+    client: Any = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        from openai import AsyncOpenAI, Timeout
+
+        connect = min(_CONNECT_SECONDS, self.spec.timeout_seconds)
+        self.client = AsyncOpenAI(
+            base_url=self.spec.url,
+            api_key=self.key
+            or NO_KEY,  # else the package would send the key that the environment has for another server
+            max_retries=self.spec.attempts - 1,
+            timeout=Timeout(self.spec.timeout_seconds, connect=connect),
+        )
+
+    def admit(self) -> None:
+        """Ask for the list of models: every such server has it, and it says whether url and key are right."""
+        from openai import APIConnectionError, APIStatusError, APITimeoutError
+
+        try:
+            self.runner.run(self._listed())
+        except (APIConnectionError, APITimeoutError):
+            raise EndpointError(
+                f"{self.spec.name}: nothing answers at {self.spec.url}. Start the server there, or mend the url in the recipe."
+            ) from None
+        except APIStatusError as error:
+            if error.status_code in (401, 403):
+                raise EndpointError(
+                    f"{self.spec.name}: {self.spec.url} refuses the key (HTTP {error.status_code})."
+                    " Put the right one into the variable or secret that the recipe names."
+                ) from None
+            # a server without that list: the requests will show
+
+    def complete(self, requests: list[Request]) -> list[Answer | Exception]:
+        return self.runner.run(self._complete(requests))
+
+    async def _listed(self) -> None:
+        await self.client.with_options(max_retries=min(2, self.spec.attempts - 1)).models.list()
+
+    async def _complete(self, requests: list[Request]) -> list[Answer | Exception]:
+        slots = asyncio.Semaphore(self.spec.in_flight)
+
+        async def one(request: Request) -> Answer | Exception:
+            async with slots:
+                return await self._one(request)
+
+        return list(await asyncio.gather(*(one(request) for request in requests)))
+
+    async def _one(self, request: Request) -> Answer | Exception:
+        try:
+            return _answer(await self._asked(request))
+        except Exception as error:
+            return self._told(error)
+
+    async def _asked(self, request: Request) -> Any:
+        """The completion; a Retry-After that the package gives up on is waited for here."""
+        from openai import APIStatusError
+
+        for attempt in range(self.spec.attempts):
+            try:
+                # its timeout counts between two bytes: a server that trickles them would hold a request for ever
+                async with asyncio.timeout(self.spec.attempts * (self.spec.timeout_seconds + _LIBRARY_WAITS)):
+                    return await self.client.chat.completions.create(**self._arguments(request))
+            except APIStatusError as error:
+                wait = retry_after(error.response.headers.get("retry-after"))
+                last = attempt + 1 == self.spec.attempts
+                if last or wait is None or not _LIBRARY_WAITS < wait <= LONGEST_WAIT:
+                    raise
+                await asyncio.sleep(wait)
+        raise AssertionError("attempts is at least 1")
+
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        arguments: dict[str, Any] = {
+            "model": self.spec.served,
+            "messages": list(request.messages),
+            "temperature": self.spec.temperature,
+            "top_p": self.spec.top_p,
+            "max_tokens": self.spec.max_tokens,
+            "seed": request.seed,
+        }
+        if request.schema is not None and self.spec.json_schema:
+            schema = {"name": "answer", "schema": request.schema, "strict": True}
+            arguments["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return arguments
+
+    def _told(self, error: Exception) -> Exception:
+        """The error in a sentence, of a class of ours, without the key: a server may repeat it."""
+        from openai import APIConnectionError, APIStatusError, APITimeoutError
+
+        attempts = f"{self.spec.attempts} attempts"
+        match error:
+            case ChatError():
+                return error
+            case APITimeoutError() | TimeoutError():
+                return NoAnswerInTimeError(f"no answer within {self.spec.timeout_seconds:g} s in {attempts}")
+            case APIConnectionError():
+                cause = type(error.__cause__).__name__ if error.__cause__ else "no cause given"
+                return UnreachableError(f"no whole answer from {self.spec.url} in {attempts} ({cause})")
+            case APIStatusError():
+                return StatusError(self._without_key(f"HTTP {error.status_code}: {_body(error)}"))
+            case _:
+                kind = type(error).__name__
+                return MalformedAnswerError(
+                    self._without_key(f"the answer is no chat completion ({kind}: {str(error)[:_BODY_SHOWN]})")
+                )
+
+    def _without_key(self, text: str) -> str:
+        return text.replace(self.key, "***") if self.key else text
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds to wait by a Retry-After header: a number or an HTTP date; None where it says neither."""
+    try:
+        return float(header or "")
+    except ValueError:
+        moment = email.utils.parsedate_tz(header or "")
+        return None if moment is None else email.utils.mktime_tz(moment) - time.time()
+
+
+def _answer(completion: Any) -> Answer | ChatError:
+    """What the completion holds. Any server may leave any of it out, and the package checks nothing."""
+    try:
+        choice = completion.choices[0]
+        message, reason = choice.message, choice.finish_reason
+        content, refusal = message.content, getattr(message, "refusal", None)
+    except (AttributeError, TypeError, IndexError):
+        return MalformedAnswerError(f"the answer is no chat completion: {str(completion)[:_BODY_SHOWN]!r}")
+    usage = getattr(completion, "usage", None)
+    tokens = (getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None))
+    if refusal:
+        return FilteredError("the model refused", Answer(str(refusal), str(reason), *tokens))
+    if content is None:
+        answer = Answer("", str(reason), *tokens)
+        told = checked(answer)
+        return told if isinstance(told, ChatError) else EmptyAnswerError("the answer is empty", answer)
+    return checked(Answer(str(content), str(reason), *tokens))
+
+
+def _body(error: Any) -> str:
+    body = error.body if error.body is not None else error.response.text
+    return str(body.get("message", body) if isinstance(body, dict) else body)[:_BODY_SHOWN]
