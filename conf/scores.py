@@ -69,5 +69,9 @@ SCORES: dict[str, Score] = {
     "judge_weakest": Score(0, 1, "higher", "judge", "smallest of the judge's probabilities of yes over the prompt's atoms"),
 }  # fmt: skip
 
-PROMPT_JUDGES = ("qwen3_guard", "llama_guard_3", "attributes_judge")
+PROMPT_JUDGES: tuple[Literal["qwen3_guard", "llama_guard_3", "attributes_judge"], ...] = (
+    "qwen3_guard",
+    "llama_guard_3",
+    "attributes_judge",
+)
 IMAGE_SCORERS = sorted({score.scorer for score in SCORES.values() if score.of == "image" and score.scorer != "judge"})

@@ -50,7 +50,7 @@ def stated(text: str, atoms: Sequence[Atom] | None) -> list[Atom]:
             case ("text", quoted):
                 facts.append(atom("text", "picture", quoted))
     misread = set(lost(facts, text))
-    return [fact for fact in facts if _name(fact) not in misread]
+    return [fact for fact in facts if in_words(fact) not in misread]
 
 
 def lost(facts: Sequence[Atom], text: str) -> list[str]:
@@ -60,7 +60,7 @@ def lost(facts: Sequence[Atom], text: str) -> list[str]:
     for quoted in quoted_texts(text):
         unquoted = unquoted.replace(quoted, " ")
     read = ReadWords(unquoted, things)
-    return [_name(fact) for fact in facts if not _holds(fact, read, text)]
+    return [in_words(fact) for fact in facts if not _holds(fact, read, text)]
 
 
 def held_share(facts: Sequence[Atom], lost_facts: Sequence[str]) -> float:
@@ -104,7 +104,7 @@ def _counted(read: ReadWords, subject: str, value: str) -> bool:
     return int(value) in numbers and numbers <= {1, int(value)}
 
 
-def _name(fact: Atom) -> str:
+def in_words(fact: Atom) -> str:
     """'count circle 2', 'relation circle left of square', 'absence star', 'text "OPEN"'."""
     match fact["kind"]:
         case "absence" | "object" as kind:

@@ -19,6 +19,7 @@ from udfs.ids import content_id
 from udfs.language import Language
 from udfs.personal_data import Names, contacts
 from udfs.safety import SAFE, UNSAFE, Vectors, anchors_digest, unsafe_margin
+from udfs.text_judges import Asked, TextJudge, Verdict
 from udfs.text_measures import repetition, residue, words
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Screens:
     labels: Labels
     evaluation: EvaluationPrompts = field(default_factory=EvaluationPrompts)
     names: Names = field(default_factory=Names)
+    judges: tuple[TextJudge, ...] = ()
     batch_size: int = 512  # rows; inside, texts of one length share a batch of the embedder
     name: str = "screens"
     version: str = "2"  # of the measures themselves: raise it when one of them answers otherwise
@@ -90,6 +92,7 @@ class Screens:
             [self.labels.asks, self.labels.categories, self.labels.styles],
             self.evaluation.digest,
             self.names.digest,
+            [judge.parts for judge in self.judges],
         ]
         return f"{self.name}@{content_id(parts)[:12]}"
 
@@ -98,15 +101,16 @@ class Screens:
 
 
 def screens_for(
-    taxonomy: Taxonomy, embedder: MiniLM, evaluation: EvaluationPrompts | None = None, names: Names | None = None
+    taxonomy: Taxonomy,
+    embedder: MiniLM,
+    evaluation: EvaluationPrompts | None = None,
+    names: Names | None = None,
+    judges: tuple[TextJudge, ...] = (),
 ) -> Screens:
-    labels = Labels(
-        tuple((task.slug, tuple(task.asks)) for task in taxonomy.tasks),
-        tuple((category.slug, _about(category)) for category in taxonomy.categories),
-        tuple((style.slug, _about(style)) for style in taxonomy.styles),
-    )
+    asks = tuple((task.slug, tuple(task.asks)) for task in taxonomy.tasks)
+    labels = Labels(asks, about(taxonomy.categories), about(taxonomy.styles))
     language = Language(taxonomy.language)
-    return Screens(embedder, language, labels, evaluation or EvaluationPrompts(), names or Names())
+    return Screens(embedder, language, labels, evaluation or EvaluationPrompts(), names or Names(), judges)
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,7 @@ class Prepared:
     """What is known of a text before the embedder runs. tokens: None where the row brings its vector along."""
 
     row: dict[str, Any]
+    facts: Sequence[Atom]
     answers: dict[str, Any]
     tokens: list[int] | None
 
@@ -129,6 +134,8 @@ class Screener:
         self._names = spec.names.index()
         self._evaluation_vectors = in_lengths(self._embedder, spec.evaluation.texts)
         self._unsafe, self._safe = in_lengths(self._embedder, UNSAFE), in_lengths(self._embedder, SAFE)
+        self._judges = {judge.kind: judge.load(device) for judge in spec.judges}
+        self._about = {"category": dict(spec.labels.categories), "style": dict(spec.labels.styles)}
         self._labels = {
             "category": self._described(spec.labels.categories),
             "style": self._described(spec.labels.styles),
@@ -154,19 +161,31 @@ class Screener:
             "prompt_atoms_held": held_atoms.held_share(facts, lost),
             "lost_atoms": lost,
         }
-        return Prepared(row, answers, None if row["embedding"] else self._embedder.tokens(text))
+        return Prepared(row, facts, answers, None if row["embedding"] else self._embedder.tokens(text))
 
     def group(self, prepared: Prepared) -> None:
         """All rows may share a batch: the embedder's own batches are made inside."""
 
-    def run(self, batch: list[Prepared]) -> list[dict[str, Any]]:
-        return [
+    def run(self, batch: list[Prepared]) -> list[dict[str, Any] | Exception]:
+        """The answers, or the error of a judge: a text that a judge could not answer is asked again as a whole."""
+        found: list[dict[str, Any] | Exception] = [
             item.answers | self._of_vector(item.row, vector)
             for item, vector in zip(batch, self._vectors(batch), strict=True)
         ]
+        for kind, judge in self._judges.items():
+            open_ones = [index for index, answers in enumerate(found) if not isinstance(answers, Exception)]
+            verdicts = judge.judge([self._asked(batch[index]) for index in open_ones])
+            for index, verdict in zip(open_ones, verdicts, strict=True):
+                found[index] = joined(found[index], kind, verdict)
+        return found
 
     def finish(self, row: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
         return dict.fromkeys(name for name, _ in COLUMNS) | result
+
+    def _asked(self, item: Prepared) -> Asked:
+        row = item.row
+        words = {axis: known.get(row[axis]) for axis, known in self._about.items()}
+        return Asked(row["text"], words["category"], words["style"], item.facts)
 
     def _vectors(self, batch: list[Prepared]) -> list[Vectors]:
         made = iter(encoded(self._embedder, [item.tokens for item in batch if item.tokens is not None]))
@@ -185,6 +204,14 @@ class Screener:
     def _described(self, labels: Pairs) -> dict[str, Vectors]:
         vectors = in_lengths(self._embedder, [about for _, about in labels])
         return {slug: vector for (slug, _), vector in zip(labels, vectors, strict=True)}
+
+
+def joined(answers: dict[str, Any] | Exception, kind: str, verdict: Verdict | Exception) -> dict[str, Any] | Exception:
+    """The answers with those of one judge more; what it said is kept as it came."""
+    if isinstance(answers, Exception) or isinstance(verdict, Exception):
+        return verdict if isinstance(verdict, Exception) else answers
+    verdicts = [*answers.get("verdicts", ()), *([(kind, verdict.said)] if verdict.said else [])]
+    return answers | verdict.scores | {"verdicts": verdicts}
 
 
 def in_lengths(embedder: Embedder, texts: Sequence[str]) -> Vectors:
@@ -211,6 +238,6 @@ def attributes_share(text: str, atoms: list[Atom] | None, asks: tuple[str, ...])
     return len(set(asks) & asks_held(text, atoms)) / len(set(asks)) if asks else 1.0
 
 
-def _about(label: Category | Style) -> str:
-    """'Places: Snow' says more to an embedder as 'Snow, Places'."""
-    return ", ".join(reversed((label.name or label.slug).split(": ")))
+def about(labels: Sequence[Category | Style]) -> Pairs:
+    """slug -> what it is; 'Places: Snow' says more to an embedder as 'Snow, Places'."""
+    return tuple((label.slug, ", ".join(reversed((label.name or label.slug).split(": ")))) for label in labels)

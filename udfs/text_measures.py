@@ -6,6 +6,9 @@ import re
 from collections import Counter
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_REFUSAL = (
+    r"\b(as an? (ai|language model)|i('m| am) (sorry|unable)|i can('t|not) (create|generate|help|assist|fulfill))\b"
+)
 # What a language model says around a prompt. A user's own request ("please draw ...") is a prompt, not residue.
 _RESIDUE = (
     r"^\W*(sure|certainly|of course|absolutely|okay|great)\b\s*[,!.:;–—-]",
@@ -13,11 +16,12 @@ _RESIDUE = (
     r"^\W*(enhanced|improved|rewritten|revised|image|final|new)?\s*(prompt|description|caption)\s*(\d+\s*)?:",
     r"^\s*(\d{1,3}[.)]|[-*•])\s+\S",
     r"^\s*(\"[^\"]*\"|'[^']*'|“[^”]*”|«[^»]*»)\s*$",
-    r"\b(as an? (ai|language model)|i('m| am) (sorry|unable)|i can('t|not) (create|generate|help|assist|fulfill))\b",
+    _REFUSAL,
     r"\b(let me know if|hope this helps|feel free to (ask|adjust|modify)|would you like me to)\b",
     r"```|\*\*|</?\w+>|\[(insert|your|add)\b[^\]]*\]|\{\w*\}",
     r"\bword count\s*:|\bnote\s*:\s",
 )
+_REFUSALS = re.compile(_REFUSAL, re.IGNORECASE)
 _RESIDUES = re.compile("|".join(f"(?:{pattern})" for pattern in _RESIDUE), re.IGNORECASE | re.MULTILINE)
 
 
@@ -31,6 +35,11 @@ def residue(text: str) -> float:
     A preamble, a list mark, quotes around the whole, a refusal, mark-up, a placeholder.
     """
     return float(_RESIDUES.search(text) is not None)
+
+
+def refusal(text: str) -> bool:
+    """Whether a language model says that it cannot, instead of the prompt."""
+    return _REFUSALS.search(text.replace("’", "'")) is not None
 
 
 def repetition(text: str) -> float:
