@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 from tests.tiny_models import tokenizer
@@ -32,7 +33,7 @@ def bigram_chat(folder: Path, *said: str) -> Path:
         net.model.norm.weight.fill_(1.0)
         net.model.embed_tokens.weight[:, :size] = torch.eye(size)
         ids = [fast.convert_tokens_to_ids(word) for word in words] + [2]
-        for word, following in zip(ids, ids[1:], strict=False):
+        for word, following in itertools.pairwise(ids):
             net.lm_head.weight[following, word] = 10.0
     net.save_pretrained(folder)
     return folder

@@ -101,7 +101,7 @@ def test_judges_answer_by_an_endpoint_and_a_failed_row_is_asked_again_alone(
         model = LanguageModel(
             name="guard", kind="openai", model="m", url=server.url, temperature=0, attempts=1, licence="MIT"
         )
-        judged = {
+        judged: dict[str, Any] = {
             "language_models": (model,),
             "screen": Screen(judges={"qwen3_guard": "guard", "attributes_judge": "guard"}),
         }
