@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, PrivateAttr, model_validator
 
 from conf.chat import LanguageModel
-from conf.loading import CONF, Frozen, RecipeError, load, unknown
+from conf.instruction import load_instruction
+from conf.loading import Frozen, RecipeError, load, unknown
 from conf.policy import Policy, load_policy
 from conf.scores import IMAGE_SCORERS, PROMPT_JUDGES, SCORES
 from conf.taxonomy import Slug, Taxonomy, load_taxonomy
@@ -24,6 +25,7 @@ def _size(value: str) -> str:
 
 
 Size = Annotated[str, AfterValidator(_size)]
+GRAMMAR = "grammar"  # the name of the offline writer
 Regime = Literal["square", "random_aspect"]
 Variant = Literal["original", "enhanced"]
 PromptJudge = Literal["qwen3_guard", "llama_guard_3", "attributes_judge"]
@@ -38,9 +40,27 @@ class PromptFile(Frozen):
     source: str = Field(description="where the prompts come from, recorded with each")
 
 
+class Writer(Frozen):
+    """Who writes a share of the prompts: the offline grammar, or one of language_models by its name."""
+
+    name: Slug
+    weight: float = Field(default=1, gt=0, description="its share of the written prompts")
+
+
 class Prompts(Frozen):
-    written: int = Field(ge=0, description="prompts to write over the taxonomy")
+    """instruction: what language models are asked, conf/instructions/<name>.yaml or the path of such a file."""
+
+    written: int = Field(ge=0, description="prompts to write over the taxonomy, by all writers")
+    writers: tuple[Writer, ...] = Field(default=(Writer(name=GRAMMAR),), min_length=1)
+    instruction: str = "write_prompts"
     files: tuple[PromptFile, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_entry_a_writer(self) -> Prompts:
+        names = [writer.name for writer in self.writers]
+        if len(set(names)) < len(names):
+            raise ValueError(f"writers: the names {names} are not all different; give each writer one weight")
+        return self
 
 
 class Deduplication(Frozen):
@@ -63,18 +83,18 @@ class Screen(Frozen):
     names: str | None = None
     judges: dict[PromptJudge, Slug] = {}
     instructions: str = Field(
-        default=f"{CONF}/instructions/judge_attributes.txt",
-        description="what attributes_judge is asked, with $text, $questions and $keys",
+        default="package:conf/instructions/judge_attributes.txt",
+        description="what attributes_judge is asked, with {text}, {questions} and {keys}",
     )
 
 
 class Enhancement(Frozen):
-    """The language model that writes the longer texts, and its instructions: a file with $text and, if it likes, $facts,
-    $category, $style and $language.
+    """The language model that writes the longer texts, and its instructions: a file with {text} and, if it likes, {facts},
+    {category}, {style} and {language}.
     """
 
     language_model: Slug
-    instructions: str = f"{CONF}/instructions/enhance.txt"
+    instructions: str = "package:conf/instructions/enhance.txt"
 
 
 class Generator(Frozen):
@@ -298,3 +318,12 @@ def _check_prompts(recipe: Recipe, path: Path) -> None:
         raise RecipeError(
             f"{path}: prompts: nothing is written and no file is brought. Set prompts.written or prompts.files."
         )
+    if any(entry.name == GRAMMAR for entry in recipe.language_models):
+        raise RecipeError(f"{path}: language_models: {GRAMMAR} is the name of the offline writer. Choose another name.")
+    models = [writer.name for writer in recipe.prompts.writers if writer.name != GRAMMAR]
+    known = [GRAMMAR, *(entry.name for entry in recipe.language_models)]
+    for name in models:
+        if name not in known:
+            raise unknown(path, "prompts.writers", name, known, "Name one of these, or add it to language_models.")
+    if models:
+        load_instruction(recipe.prompts.instruction)

@@ -35,7 +35,8 @@ class Prompts:
         chosen = task or rng.choice(tax.tasks).slug
         category = rng.choices(tax.categories, [c.weight for c in tax.categories])[0].slug
         style = rng.choices(tax.styles, [s.weight for s in tax.styles])[0].slug
-        row = self._writer.write(chosen, category, style, self._first + rng.randrange(1_000_000))
+        template = rng.choices(tax.templates, [t.weight for t in tax.templates])[0].slug
+        row = self._writer.write(chosen, category, style, template, self._first + rng.randrange(1_000_000))
         kind = variant or rng.choice(("original", "enhanced"))
         if kind == "original":
             return Prompt(row["text"], row["atoms"], kind)

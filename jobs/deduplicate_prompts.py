@@ -33,7 +33,8 @@ SAME_WORDS = f"concat({_WORDS}, '|', {_QUOTED})"
 def run(context: Context) -> None:
     rules, embedder = context.recipe.deduplication, minilm()
     read = context.lakehouse.read
-    todo = to_compare(read("prompts"), read("prompt_duplicates"), rules)
+    prompts = read("prompts").where("status = 'ok'")
+    todo = to_compare(prompts, read("prompt_duplicates"), rules)
     if not context.plan:
         _refuse_another_embedder(context, embedder)
     run_waves(
@@ -41,7 +42,7 @@ def run(context: Context) -> None:
         "prompt_duplicates",
         todo,
         # each wave is compared with what the waves before it kept, so the table is read anew
-        lambda wave: duplicates(wave, read("prompts"), read("prompt_duplicates"), rules, embedder),
+        lambda wave: duplicates(wave, prompts, read("prompt_duplicates"), rules, embedder),
         order=("block", "created_at", "prompt_id"),
         noun="prompts",
     )

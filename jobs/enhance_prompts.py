@@ -29,7 +29,7 @@ def run(context: Context) -> None:
         "screens": texts.screens.model,
     }
     accepted = context.view("accepted_prompts").select("prompt_id")
-    inputs = context.lakehouse.read("prompts").select(*ROW).join(accepted, "prompt_id")
+    inputs = context.lakehouse.read("prompts").where("status = 'ok'").select(*ROW).join(accepted, "prompt_id")
     own = F.col("model") == texts.model
     done = context.lakehouse.read("enhanced_prompts").where(own)
     run_waves(

@@ -34,6 +34,7 @@ def fingerprint(recipe: Recipe) -> str:
         *recipe.generation.generators,
         recipe.judge,
         *(scorer for scorer in recipe.scorers if scorer.model),
+        *(entry for entry in recipe.language_models if entry.kind == "transformers"),
     ]
     return content_id(
         {

@@ -69,7 +69,7 @@ def read_instructions(key: str, name: str, allowed: tuple[str, ...]) -> Instruct
     try:
         return Instructions(resolve(name).read_text(encoding="utf-8"), allowed)
     except (OSError, ValueError) as error:  # UnicodeDecodeError is a ValueError too
-        raise JobError(f"{key}: {name} cannot be used ({error}). Give a UTF-8 text file with $text in it.") from None
+        raise JobError(f"{key}: {name} cannot be used ({error}). Give a UTF-8 text file with {{text}} in it.") from None
 
 
 def _read(key: str, name: str, reader: Callable[[Path], list[str]], remedy: str) -> list[str]:

@@ -28,7 +28,7 @@ def run(context: Context) -> None:
     screens = recipe_screens(context.recipe)
     read = context.lakehouse.read
     kept = read("prompt_duplicates").where("kept_id = prompt_id").select("prompt_id")
-    prompts = read("prompts").select(*(name for name, _ in ROW)).join(kept, "prompt_id")
+    prompts = read("prompts").where("status = 'ok'").select(*(name for name, _ in ROW)).join(kept, "prompt_id")
     own = F.col("screener") == screens.model
     done, others = read("prompt_scores"), with_other_screens(read("prompt_scores"), screens.model)
     if context.retry == "stale":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 
 ATOMS = "array<struct<kind:string,subject:string,value:string,other:string>>"
 STRATUM = ("task", "category", "style")
@@ -116,22 +116,56 @@ IMAGE_SCORES = (
 _TABLES = (
     Table(
         "prompts",
-        "One row a prompt, as it was written or brought.",
+        "One row a prompt, as it was written or brought, or the error that asking a language model for it gave.",
         ("prompt_id",),
         (
-            Column("prompt_id", "string", "content id of the normalised text and the labels", True),
-            Column("text", "string", "the prompt", True),
+            Column(
+                "prompt_id",
+                "string",
+                "content id of the normalised text and the labels; of a language model's prompt: of model, cell, number and request",
+                True,
+            ),
+            Column("text", "string", "the prompt; null where status is error"),
             *_labels(),
             Column("template", "string", "slug of the template; null for a prompt that was brought"),
             Column("atoms", ATOMS, "the checkable facts that the text states; null where nobody recorded them"),
-            Column("source", "string", "grammar, or where the file says that its prompts come from", True),
+            Column(
+                "source",
+                "string",
+                "grammar, the language model, or where the file says that its prompts come from",
+                True,
+            ),
             Column(
                 "writer", "string", "the writer, name@revision; the file's name for a prompt that was brought", True
             ),
+            Column(
+                "request", "string", "JSON of the messages sent to a language model; it and all below: null of others"
+            ),
+            Column("seed", "bigint", "seed of the answer's own draws"),
+            Column("answer", "string", "the answer as it came, also where status is error"),
+            Column("prompt_tokens", "bigint", "tokens of the request"),
+            Column("completion_tokens", "bigint", "tokens of the answer"),
+            *STATUS,
+            *(column for column in MODEL if column.name != "model"),
             *RUN,
         ),
-        checks=(("text_not_empty", "length(trim(text)) > 0"),),
-        unindexed=("text", "atoms"),
+        checks=(
+            ("status_known", "status in ('ok', 'error')"),
+            ("ok_has_text", "status = 'error' or (text is not null and length(trim(text)) > 0)"),
+        ),
+        unindexed=("text", "atoms", "request", "answer", "parameters", "library_versions", "error_message"),
+    ),
+    Table(
+        "prompt_plan",
+        "One row a cell of the plan: how many prompts a writer is asked for there. Replaced when the recipe asks for others.",
+        ("writer", *STRATUM, "template"),
+        (
+            Column("writer", "string", "the writer, name@revision", True),
+            *_labels(),
+            Column("template", "string", "slug of the template", True),
+            Column("asked", "int", "prompts", True),
+            *RUN,
+        ),
     ),
     Table(
         "prompt_duplicates",

@@ -45,7 +45,7 @@ class ChatServer:
                 body = await reader.readexactly(length)
                 if not await self._respond(head, body, writer):
                     break
-        except (asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass
         finally:
             writer.close()

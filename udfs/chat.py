@@ -45,11 +45,15 @@ class Answer:
 
 
 class ChatError(RuntimeError):
-    """One request has no usable answer. answer: what was said all the same, None if nothing was."""
+    """One request has no usable answer. answer: what was said all the same, None if nothing was.
+
+    known: what an error row says all the same, column -> value; the stage that asked fills it in (udfs/harness.py).
+    """
 
     def __init__(self, message: str, answer: Answer | None = None) -> None:
         super().__init__(message)
         self.answer = answer
+        self.known: dict[str, Any] = {}
 
 
 class CutOffError(ChatError):

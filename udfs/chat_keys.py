@@ -33,6 +33,8 @@ def _from_environment(variable: str) -> str:
 def _from_databricks(secret: str) -> str:
     scope, _, name = secret.partition("/")
     try:
+        if "DATABRICKS_RUNTIME_VERSION" not in os.environ:
+            raise LookupError("this is no Databricks")
         from databricks.sdk.runtime import dbutils
 
         return str(dbutils.secrets.get(scope=scope, key=name))

@@ -74,7 +74,7 @@ class Stage:
     type) in order.
 
     The output schema is keep + columns + status, error_class, error_message, device, seconds; own columns are null
-    in an error row.
+    in an error row, but for those that the exception's attribute `known` gives.
     """
 
     spec: Spec
@@ -223,7 +223,7 @@ class _Work:
         return self._kept(row) | own | self._answer("ok", None, None, seconds)
 
     def _failed(self, row: Row, error: Exception, seconds: float) -> Row:
-        own = {name: None for name, _ in self.stage.columns}
+        own = {name: None for name, _ in self.stage.columns} | getattr(error, "known", {})
         message = (str(error) or type(error).__name__)[:_MESSAGE_LIMIT]
         return self._kept(row) | own | self._answer("error", type(error).__name__, message, seconds)
 

@@ -1,10 +1,10 @@
-"""Instructions for a language model: a readable file with $names in it that are filled in for each prompt."""
+"""Instructions for a language model: a readable file with fields in braces that are filled in for each prompt."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from string import Template
+from string import Formatter
 
 from udfs.chat import Request
 from udfs.ids import content_id
@@ -14,21 +14,20 @@ _SEEDS = 2**31
 
 @dataclass(frozen=True, repr=False)
 class Instructions:
-    """A text with $text and, if it likes, other names of `allowed`; a dollar is written $$.
+    """A text with {text} and, if it likes, other fields of `allowed`; a brace is written twice.
 
-    ValueError, with what is allowed, where it has another name or lacks $text.
+    ValueError, with what is allowed, where it has another field or lacks {text}.
     """
 
     text: str
     allowed: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        template = Template(self.text)
-        found = set(template.get_identifiers()) if template.is_valid() else set()
-        if "text" not in found or not found <= set(self.allowed):
-            strange = sorted(found - set(self.allowed))
-            what = f"it has ${', $'.join(strange)}" if strange else "it lacks $text, or has a $ that begins no name"
-            raise ValueError(f"{what}; allowed: ${', $'.join(self.allowed)} (and $$ for a dollar)")
+        found = {name for _, name, _, _ in Formatter().parse(self.text) if name is not None}
+        strange = sorted(found - set(self.allowed))
+        if strange or "text" not in found:
+            what = f"it has the fields {strange}" if strange else "it lacks {text}"
+            raise ValueError(f"{what}; allowed: {', '.join(self.allowed)}, each in braces, and a brace written twice")
 
     def __repr__(self) -> str:
         return f"Instructions({self.digest})"
@@ -39,7 +38,7 @@ class Instructions:
 
     def request(self, values: dict[str, str], schema: dict[str, object] | None = None) -> Request:
         """One conversation of one message; its seed is made of its words, so the same words are drawn alike."""
-        words = Template(self.text).substitute(values)
+        words = self.text.format(**values)
         return ask(words, schema)
 
 

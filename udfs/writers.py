@@ -18,36 +18,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GrammarWriter:
-    """Writes the prompt of (task, category, style, index): the same four always give the same text, anywhere."""
+    """Writes the prompt of (task, category, style, template, index): the same five always give the same text, anywhere."""
 
     taxonomy: Taxonomy
     seed: int = 0
     name: str = "grammar"
     revision: str = "1"
 
-    def write(self, task: str, category: str, style: str, index: int) -> dict[str, Any]:
+    def write(self, task: str, category: str, style: str, template: str, index: int) -> dict[str, Any]:
         """One prompt: prompt_id, text, task, category, style, template (slugs) and atoms.
 
         KeyError for a slug that the taxonomy lacks.
         """
-        draw = random.Random(f"{self.seed}/{task}/{category}/{style}/{index}")
+        draw = random.Random(f"{self.seed}/{task}/{category}/{style}/{template}/{index}")
         tax = self.taxonomy
         chosen_task = {t.slug: t for t in tax.tasks}[task]
         chosen_category = {c.slug: c for c in tax.categories}[category]
         chosen_style = {s.slug: s for s in tax.styles}[style]
-        template = draw.choices(tax.templates, [t.weight for t in tax.templates])[0]
+        chosen_template = {t.slug: t for t in tax.templates}[template]
         subject = draw_subject(tax, chosen_task, chosen_category, draw)
         if chosen_category.more_places:
             places = [chosen_category.keyword, *(place.keyword for place in chosen_category.more_places)]
             chosen_category = chosen_category.at(draw.choice(places))
-        text = render(template, subject, chosen_category, chosen_style, tax.lexicon)
+        text = render(chosen_template, subject, chosen_category, chosen_style, tax.lexicon)
         return {
             "prompt_id": prompt_id(text, task, category, style),
             "text": text,
             "task": task,
             "category": category,
             "style": style,
-            "template": template.slug,
+            "template": template,
             "atoms": atoms_of(subject, chosen_category, chosen_style),
         }
 

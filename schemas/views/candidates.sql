@@ -32,6 +32,7 @@ with generated as (
         on array_contains(policies.generator_specs, images.spec_id)
     left join prompts
         on images.prompt_id = prompts.prompt_id
+        and prompts.status = 'ok'
     left join enhanced_prompts
         on images.variant = 'enhanced'
         and images.prompt_id = enhanced_prompts.prompt_id

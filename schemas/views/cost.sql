@@ -1,8 +1,13 @@
 -- grain: (policy, stage): every stage that a model works in. Enhancing, rendering, captioning and judging count with the policy's own
---   models; deduplicating, screening and scoring know no policy and count in full for each.
+--   models; writing (by language models), deduplicating, screening and scoring know no policy and count in full for each.
 -- purpose: model seconds, errors included, in all and for each picture that is kept: where the bill comes from.
 -- try: select stage, seconds, seconds_a_kept_picture from cost order by seconds desc
 with work as (
+    select policies.policy, 'write' as stage, prompts.seconds
+    from prompts
+    cross join policies
+    where prompts.seconds is not null
+    union all
     select policies.policy, 'deduplicate' as stage, prompt_duplicates.seconds
     from prompt_duplicates
     cross join policies

@@ -3,6 +3,19 @@
 -- try: select table_name, error_class, count(*) as attempts from errors group by table_name, error_class
 with unanswered as (
     select
+        'prompts' as table_name,
+        failed.prompt_id as id,
+        failed.writer as model,
+        failed.error_class,
+        failed.error_message,
+        failed.created_at
+    from prompts as failed
+    left join prompts as answered
+        on answered.status = 'ok'
+        and answered.prompt_id = failed.prompt_id
+    where failed.status = 'error' and answered.status is null
+    union all
+    select
         'images' as table_name,
         failed.image_id as id,
         failed.model as model,

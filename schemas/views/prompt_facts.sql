@@ -19,6 +19,7 @@ with compared as (
     from prompts
     left join prompt_duplicates
         on prompts.prompt_id = prompt_duplicates.prompt_id
+    where prompts.status = 'ok'
 ),
 
 newest as (

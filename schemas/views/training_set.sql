@@ -68,6 +68,7 @@ with shipped as (
         on decisions.policy = policies.policy
     left join prompts
         on decisions.prompt_id = prompts.prompt_id
+        and prompts.status = 'ok'
     left join photos
         on decisions.image_id = photos.image_id
         and photos.status = 'ok'

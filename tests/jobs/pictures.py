@@ -40,6 +40,7 @@ def show(spark: SparkSession, lakehouse: Lakehouse, pictures: Sequence[Shown], r
             "atoms": list(p.atoms),
             "source": "test",
             "writer": "test@1",
+            "status": "ok",
         }
         for p, label in zip(pictures, labels, strict=True)
     ]

@@ -24,7 +24,8 @@ def prompt(
     name: str, text: str, atoms: list[Atom] | None = None, category: str = "snow", style: str = "flat"
 ) -> Prompt:
     labels = {"task": "none", "category": category, "style": style}
-    return {"prompt_id": name, "text": text, "atoms": atoms, "template": None, "source": "s", "writer": "w"} | labels
+    made = {"template": None, "source": "s", "writer": "w", "status": "ok"}
+    return {"prompt_id": name, "text": text, "atoms": atoms} | made | labels
 
 
 def add(lakehouse: Lakehouse, prompts: list[Prompt], run_id: str, at: str) -> None:

@@ -21,7 +21,7 @@ from udfs.writers import GrammarWriter
 
 
 def written(lakehouse: Lakehouse) -> dict:
-    row = GrammarWriter(small_recipe(lakehouse).labels).write("position", "snow", "flat", 0)
+    row = GrammarWriter(small_recipe(lakehouse).labels).write("position", "snow", "flat", "sentence", 0)
     return row | {"source": "grammar", "writer": "grammar@1"}
 
 

@@ -37,7 +37,14 @@ def rich_world() -> World:
     world.prompt("p2", None, task="colors")
     world.prompt("short", [CIRCLE])
     world.prompt("copy")
-    world.add("prompts", prompt_id="new")
+    world.add("prompts", prompt_id="new", text="new", writer="llm@1", template="tags")
+    for status, text in (("error", None), ("ok", "mended")):
+        world.add("prompts", prompt_id="mended", writer="llm@1", template="tags", status=status, text=text, seconds=0.5)
+    world.add(
+        "prompts", prompt_id="refused", writer="llm@1", template="tags", status="error", error_class="RefusedError"
+    )
+    world.add("prompt_plan", writer="llm@1", template="tags", asked=5)
+    world.add("prompt_plan", writer="grammar@1", template="tags", asked=2)
     world.tables["prompt_duplicates"][3] |= {"kept_id": "p1", "reason": "exact", "similarity": 0.99}
     world.tables["prompt_scores"][2] |= {"prompt_words": 0.1, "prompt_language": None, "seconds": 0.5}
     world.enhanced("p1", atoms=[CIRCLE, RED])

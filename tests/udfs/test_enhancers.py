@@ -19,7 +19,7 @@ BOTH = pytest.mark.parametrize("taxonomy", [SCENES, FINE], ids=["scenes", "fine_
 def everything(taxonomy: Taxonomy, index: int = 2) -> list[dict[str, Any]]:
     writer = GrammarWriter(taxonomy)
     return [
-        writer.write(task.slug, category.slug, taxonomy.styles[0].slug, index)
+        writer.write(task.slug, category.slug, taxonomy.styles[0].slug, taxonomy.templates[index % 5].slug, index)
         for task in taxonomy.tasks
         for category in taxonomy.categories
     ]

@@ -95,7 +95,7 @@ def test_the_language_of_the_demo_is_told_from_others() -> None:
     english = Language("en").load()
     writer = GrammarWriter(SCENES)
     own = [
-        english.of(writer.write("none", c.slug, s.slug, i)["text"])
+        english.of(writer.write("none", c.slug, s.slug, SCENES.templates[i % 5].slug, i)["text"])
         for c in SCENES.categories
         for s in SCENES.styles
         for i in range(9)

@@ -1,0 +1,75 @@
+"""The plan of the prompts: how many each writer is asked for in each cell, kept in prompt_plan, and what a cell lacks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame
+
+from conf.recipe import GRAMMAR, Recipe
+from jobs.launch import Context
+from jobs.specs import chat_spec
+from udfs.allotment import Cell, allotted, to_add
+from udfs.chat import Chat
+from udfs.writers import GrammarWriter
+from udfs.written_prompts import CELL, WrittenPrompts
+
+COLUMNS = ("writer", *CELL)
+
+
+def grammar(recipe: Recipe) -> WrittenPrompts:
+    return WrittenPrompts(GrammarWriter(recipe.labels, recipe.seed))
+
+
+def chats(recipe: Recipe) -> dict[str, Chat]:
+    """The recipe's entry -> its spec, for every language model among the writers."""
+    names = [writer.name for writer in recipe.prompts.writers if writer.name != GRAMMAR]
+    return {name: chat_spec(recipe.language_model(name)) for name in names}
+
+
+def planned(recipe: Recipe) -> dict[Cell, int]:
+    """The plan; a writer stands in it by its name@revision, as in the rows that it makes."""
+    models = {name: spec.model for name, spec in chats(recipe).items()} | {GRAMMAR: grammar(recipe).model}
+    weights = {models[writer.name]: writer.weight for writer in recipe.prompts.writers}
+    return allotted(recipe.labels, weights, recipe.prompts.written)
+
+
+def keep(context: Context, plan: Mapping[Cell, int]) -> None:
+    """Replace the table if it says something else; with --plan only say the plan in short."""
+    if context.plan:
+        sums: Counter[str] = Counter()
+        for cell, asked in plan.items():
+            sums[cell[0]] += asked
+        said = "; ".join(f"{writer} {asked:,}" for writer, asked in sums.items())
+        context.say(f"prompt_plan: {sum(plan.values()):,} prompts in {len(plan):,} cells{': ' if said else ''}{said}")
+        return
+    rows = context.lakehouse.read("prompt_plan").select(*COLUMNS, "asked").collect()
+    if {tuple(row[:-1]): row["asked"] for row in rows} == dict(plan):
+        return
+    frame = context.lakehouse.rows(
+        "prompt_plan",
+        [dict(zip(COLUMNS, cell, strict=True)) | {"asked": asked} for cell, asked in plan.items()],
+        context.run_id,
+    )
+    context.lakehouse.replace("prompt_plan", frame)
+
+
+def of_writer(plan: Mapping[Cell, int], writer: str) -> dict[Cell, int]:
+    return {cell: asked for cell, asked in plan.items() if cell[0] == writer}
+
+
+def counts(prompts: DataFrame) -> dict[Cell, int]:
+    """Prompts in each cell, whatever their status: what was asked for is not asked for again."""
+    rows = prompts.where("template is not null").groupBy(*COLUMNS).agg({"prompt_id": "count_distinct"}).collect()
+    return {(row[0], row[1], row[2], row[3], row[4]): row[5] for row in rows}
+
+
+def wanted(context: Context, targets: Mapping[Cell, int], present: Mapping[Cell, int]) -> DataFrame | None:
+    """The cells of one writer that lack prompts, with how many each is to have then; None where none lacks any."""
+    more = to_add(targets, present, sum(targets.values()))
+    if not more:
+        return None
+    rows = [(*cell[1:], present.get(cell, 0) + count) for cell, count in more.items()]
+    frame = context.spark.createDataFrame(rows, ", ".join(f"{name} string" for name in CELL) + ", wanted int")
+    return frame.repartition(4 * context.spark.sparkContext.defaultParallelism)

@@ -1,0 +1,99 @@
+"""Cells of the plan -> the requests that a language model is sent for them: a callable for mapInArrow.
+
+One request a prompt. Its content is drawn, not left to the model's temperature: things, counts, colors, relations, texts
+and place from the taxonomy, a persona and a setting from the instruction. What the text must state is recorded as atoms.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from udfs.atoms import ARROW
+from udfs.grammar import atoms_of, subject_phrase
+from udfs.ids import content_id
+from udfs.writers import draw_subject
+from udfs.written_prompts import CELL
+
+if TYPE_CHECKING:
+    from conf.instruction import Instruction
+    from conf.taxonomy import Taxonomy
+
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {"prompt": {"type": "string"}},
+    "required": ["prompt"],
+    "additionalProperties": False,
+}
+REQUEST = pa.schema(
+    [
+        ("prompt_id", pa.string()),
+        *((name, pa.string()) for name in CELL),
+        ("atoms", ARROW),
+        ("request", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class PromptRequests:
+    """Rows (task, category, style, template, wanted) in; `wanted` requests each out, numbered from 0.
+
+    writer, parameters: name and resolved spec of the language model (udfs/chat.py): another spec's requests are others.
+    """
+
+    taxonomy: Taxonomy
+    instruction: Instruction
+    writer: str
+    parameters: str
+    seed: int
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for row in batch.to_pylist():
+                cell = {name: row[name] for name in CELL}
+                rows = [self.request(cell, index) for index in range(row["wanted"])]
+                yield pa.RecordBatch.from_pylist(rows, schema=REQUEST)
+
+    def request(self, cell: dict[str, str], index: int) -> dict[str, Any]:
+        """The request of a cell and number: the same always, anywhere. KeyError for a slug that the taxonomy lacks."""
+        tax, told = self.taxonomy, self.instruction
+        draw = random.Random("/".join([str(self.seed), self.writer, *cell.values(), str(index)]))
+        task = {t.slug: t for t in tax.tasks}[cell["task"]]
+        category = {c.slug: c for c in tax.categories}[cell["category"]]
+        style = {s.slug: s for s in tax.styles}[cell["style"]]
+        template = {t.slug: t for t in tax.templates}[cell["template"]]
+        subject = draw_subject(tax, task, category, draw)
+        category = category.at(draw.choice([category.keyword, *(place.keyword for place in category.more_places)]))
+        words = {
+            "persona": draw.choice(told.personas),
+            "setting": draw.choice(told.settings),
+            "category": category.name or category.slug,
+            "subject": subject_phrase(subject, tax.lexicon),
+            "place": category.place,
+            "style": style.phrase,
+            "form": told.forms.get(template.slug, template.name or template.slug),
+        }
+        messages = [
+            {"role": "system", "content": told.system},
+            {"role": "user", "content": told.request.format(**words)},
+        ]
+        identity = {
+            "chat": [self.writer, json.loads(self.parameters)],
+            "cell": cell,
+            "number": index,
+            "words": words,
+            "messages": messages,
+            "schema": SCHEMA,
+        }
+        return {
+            "prompt_id": content_id(identity),
+            **cell,
+            "atoms": atoms_of(subject, category, style),
+            "request": json.dumps(messages, ensure_ascii=False),
+        }
