@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_TOKEN = re.compile(r"\d+|[^\W\d_]+(?:['’-][^\W\d_]+)*|[.,;:!?]")
+_TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[.,;:!?]")  # 3D is a word, not a number
 _SENTENCE_ENDS = frozenset(".;:!?")
 # Before one of these a run of adjectives is over: what follows is another thing.
 STOPS = frozenset(
@@ -187,7 +187,9 @@ class ReadWords:
 
     def _colored(self, at: int) -> str | None:
         """The thing that a color word at `at` is said of."""
-        following = self._thing_after(at)
+        before, after = ([".", *self.tokens, "."][at + n] for n in (0, 2))
+        closed = before in _SAID_OF and after in STOPS | _SENTENCE_ENDS | {","}  # "dressed in red, brown shoes"
+        following = None if closed else self._thing_after(at)
         if following is not None:
             return following
         return self._nearest_before(at, _BACK) if self._is_said_of_one_before(at) else None
@@ -270,7 +272,7 @@ def _singulars(word: str) -> set[str]:
     found = {word, _IRREGULAR.get(word, word)}
     if word.endswith("s") and not word.endswith("ss"):
         found.add(word[:-1])
-    for ending, ones in (("es", [""]), ("ies", ["y"]), ("ves", ["f", "fe"]), ("men", ["man"])):
+    for ending, ones in (("es", [""]), ("ies", ["y"]), ("ves", ["f", "fe"]), ("men", ["man"]), ("i", ["us"])):
         if word.endswith(ending) and len(word) > len(ending):
             found |= {word.removesuffix(ending) + one for one in ones}
     return found

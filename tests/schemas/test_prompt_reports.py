@@ -94,6 +94,18 @@ def test_redundancy_is_a_writers_and_a_templates(world: World) -> None:
     ]
 
 
+def test_the_yield_of_a_cell_is_what_is_left_of_its_plan(world: World) -> None:
+    cell: dict[str, Any] = {"writer": "grammar@1", "category": "snow", "template": "tags"}
+    world.add("prompt_plan", **cell, asked=8)
+    world.add("prompt_plan", **(cell | {"category": "sand"}), asked=2)
+    columns = "writer, category, template, asked, written, kept, accepted, enhanced, share"
+    assert world.ask(f"select {columns} from prompt_yield order by writer, category") == [
+        ("file", "none", None, None, None, 2, 1, 0, None),
+        ("grammar@1", "sand", "tags", 2, 0, 0, 0, 0, 0.0),
+        ("grammar@1", "snow", "tags", 8, 3, 2, 2, 1, 1 / 4),
+    ]
+
+
 def test_lengths_are_quantiles_of_words() -> None:
     world = World()
     for n in range(1, 21):

@@ -78,7 +78,8 @@ def test_the_grammars_own_prompts_hold_their_atoms_and_so_do_their_enhanced_form
     """Also where nobody recorded atoms and the facts are read from the words of the short prompt."""
     category = taxonomy.categories[index % len(taxonomy.categories)].slug
     style = taxonomy.styles[index % len(taxonomy.styles)].slug
-    prompt: dict[str, Any] = GrammarWriter(taxonomy).write(task, category, style, index)
+    template = taxonomy.templates[index % len(taxonomy.templates)].slug
+    prompt: dict[str, Any] = GrammarWriter(taxonomy).write(task, category, style, template, index)
     facts = stated(prompt["text"], prompt["atoms"] if recorded else None)
     assert lost(facts, prompt["text"]) == []
     if recorded:
@@ -89,7 +90,7 @@ def test_the_grammars_own_prompts_hold_their_atoms_and_so_do_their_enhanced_form
 @given(st.sampled_from(["colors_counting", "colors_position"]), st.integers(0, 10**6))
 def test_another_color_or_number_in_a_grammar_prompt_is_always_noticed(task: str, index: int) -> None:
     category = SCENES.categories[index % 3].slug
-    prompt = GrammarWriter(SCENES).write(task, category, "flat", index)
+    prompt = GrammarWriter(SCENES).write(task, category, "flat", SCENES.templates[index % 5].slug, index)
     facts = stated(prompt["text"], prompt["atoms"])
     for fact in facts:
         if fact["kind"] == "color":

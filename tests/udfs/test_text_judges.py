@@ -133,9 +133,10 @@ def test_a_model_in_process_answers_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("no name", r"it lacks \$text"),
-        ("$text $what", r"it has \$what; allowed: \$text, \$questions"),
-        ("$text 5$", "begins no name"),
+        ("no field", r"it lacks {text}"),
+        ("{text} {what}", r"it has the fields \['what'\]; allowed: text, questions, keys"),
+        ("{text} }", "Single '}'"),
+        ("{text} {}", "it has the fields"),
     ],
 )
 def test_instructions_that_cannot_be_filled_in_are_refused(text: str, message: str) -> None:
