@@ -14,7 +14,7 @@ from conf.chat import LanguageModel
 from conf.instruction import load_instruction
 from conf.loading import Frozen, RecipeError, load, unknown
 from conf.policy import Policy, load_policy
-from conf.scores import IMAGE_SCORERS, SCORES
+from conf.scores import IMAGE_SCORERS, PROMPT_JUDGES, SCORES
 from conf.taxonomy import Slug, Taxonomy, load_taxonomy
 
 
@@ -28,6 +28,7 @@ Size = Annotated[str, AfterValidator(_size)]
 GRAMMAR = "grammar"  # the name of the offline writer
 Regime = Literal["square", "random_aspect"]
 Variant = Literal["original", "enhanced"]
+PromptJudge = Literal["qwen3_guard", "llama_guard_3", "attributes_judge"]
 
 
 class PromptFile(Frozen):
@@ -73,9 +74,27 @@ class Deduplication(Frozen):
 
 
 class Screen(Frozen):
-    """evaluation_prompts: text files, one evaluation prompt a line, that training prompts must not repeat."""
+    """evaluation_prompts: files of prompts that training prompts must not repeat, as the benchmarks publish them (.jsonl,
+    .tsv, .csv, a folder of .txt files) or plain text, one a line. names: a text file of names, one a line, that no
+    prompt may hold. judges: kind of judge -> the language model that answers it; none, if left out.
+    """
 
     evaluation_prompts: tuple[str, ...] = ()
+    names: str | None = None
+    judges: dict[PromptJudge, Slug] = {}
+    instructions: str = Field(
+        default="package:conf/instructions/judge_attributes.txt",
+        description="what attributes_judge is asked, with {text}, {questions} and {keys}",
+    )
+
+
+class Enhancement(Frozen):
+    """The language model that writes the longer texts, and its instructions: a file with {text} and, if it likes, {facts},
+    {category}, {style} and {language}.
+    """
+
+    language_model: Slug
+    instructions: str = "package:conf/instructions/enhance.txt"
 
 
 class Generator(Frozen):
@@ -201,6 +220,7 @@ class Recipe(Frozen):
     prompts: Prompts
     deduplication: Deduplication = Deduplication()
     screen: Screen = Screen()
+    enhancement: Enhancement | None = Field(default=None, description="who enhances; the offline grammar if left out")
     generation: Generation
     photos: Photos | None = None
     language_models: tuple[LanguageModel, ...] = Field(default=(), description="what other entries name")
@@ -257,6 +277,7 @@ def load_recipe(path: str | Path) -> Recipe:
     recipe._taxonomy = load_taxonomy(recipe.taxonomy)
     recipe._policy = load_policy(recipe.policy, recipe._taxonomy)
     _check_scores(recipe, path)
+    _check_judges(recipe, path)
     _check_prompts(recipe, path)
     return recipe
 
@@ -271,6 +292,25 @@ def _check_scores(recipe: Recipe, path: Path) -> None:
                 f"{path}: policy: {recipe.gates.name} needs the score {needed}, which no scorer of this recipe gives."
                 f" Add the scorer {SCORES[needed].scorer}, or take the gate out of the policy."
             )
+
+
+def _check_judges(recipe: Recipe, path: Path) -> None:
+    """A gate on a judge's answer needs that judge, and what is named as a language model must be one."""
+    for gate in sorted({threshold.gate for threshold in recipe.gates.thresholds}):
+        needed = SCORES[gate].scorer
+        if needed in PROMPT_JUDGES and needed not in recipe.screen.judges:
+            raise RecipeError(
+                f"{path}: policy: {recipe.gates.name} needs the score {gate}, which no judge of this recipe gives."
+                f" Name a language model for {needed} in screen.judges, or take the gate out of the policy."
+            )
+    named = {f"screen.judges.{kind}": name for kind, name in recipe.screen.judges.items()}
+    if recipe.enhancement is not None:
+        named["enhancement.language_model"] = recipe.enhancement.language_model
+    for key, name in named.items():
+        try:
+            recipe.language_model(name)
+        except RecipeError as error:
+            raise RecipeError(f"{path}: {key}: {error}") from None
 
 
 def _check_prompts(recipe: Recipe, path: Path) -> None:

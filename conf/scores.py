@@ -27,12 +27,26 @@ class Score:
 SCORES: dict[str, Score] = {
     # prompts: written by screen_prompts (and by enhance_prompts for the enhanced text)
     "prompt_words": Score(0, 100_000, "neither", "text", "words in the text", of="prompt"),
+    "prompt_broken": Score(0, 1, "lower", "text", "share of the characters that are mojibake or not in NFC", of="prompt"),
     "prompt_residue": Score(0, 1, "lower", "text", "1 where the text holds instruction residue ('Sure, here is', a list, quotes around it)", of="prompt"),
     "prompt_repetition": Score(0, 1, "lower", "text", "share of the words that stand in a repeated trigram", of="prompt"),
     "prompt_language": Score(0, 1, "higher", "language", "probability that the text is in the taxonomy's language", of="prompt"),
     "prompt_unsafe_margin": Score(-2, 2, "lower", "safety", "best cosine to an unsafe anchor minus best cosine to a safe one", of="prompt"),
+    "prompt_contacts": Score(0, 100_000, "lower", "text", "e-mail addresses and telephone numbers in the text", of="prompt"),
+    "prompt_listed_names": Score(0, 100_000, "lower", "text", "different names of the recipe's list (screen.names) in the text", of="prompt"),
+    "prompt_evaluation_exact": Score(0, 1, "lower", "evaluation", "1 where an evaluation prompt has the same words", of="prompt"),
     "prompt_evaluation_overlap": Score(0, 1, "lower", "evaluation", "largest share of the text's word trigrams found in one evaluation prompt", of="prompt"),
+    "prompt_evaluation_similarity": Score(-1, 1, "lower", "evaluation", "best cosine to an evaluation prompt; 0 without any", of="prompt"),
+    "prompt_category_similarity": Score(-1, 1, "higher", "attributes", "cosine to the category's name: a hint for sorting, no proof; null without a category", of="prompt"),
+    "prompt_style_similarity": Score(-1, 1, "higher", "attributes", "cosine to the style's name: a hint for sorting, no proof; null without a style", of="prompt"),
     "prompt_attributes": Score(0, 1, "higher", "attributes", "share of the labels' asks (color, count, relation) that the atoms hold", of="prompt"),
+    "prompt_atoms_held": Score(0, 1, "higher", "attributes", "share of the prompt's facts (its atoms, else what its words say) that the text's words state; of an enhanced text, those of the original", of="prompt"),
+    # prompts: written where the recipe names a language model for it (screen.judges)
+    "prompt_qwen3_guard": Score(0, 1, "lower", "qwen3_guard", "Qwen3Guard-Gen: 0 safe, 0.5 controversial, 1 unsafe", of="prompt"),
+    "prompt_llama_guard_3": Score(0, 1, "lower", "llama_guard_3", "Llama-Guard-3: 0 safe, 1 unsafe", of="prompt"),
+    "prompt_judge_category": Score(0, 1, "higher", "attributes_judge", "1 where a language model says that the text fits its category, or there is none", of="prompt"),
+    "prompt_judge_style": Score(0, 1, "higher", "attributes_judge", "1 where a language model says that the text fits its style, or there is none", of="prompt"),
+    "prompt_judge_atoms": Score(0, 1, "higher", "attributes_judge", "1 where a language model says that the text states its facts, or there are none", of="prompt"),
     # technical measures of the pixels
     "blur": Score(0, 1, "lower", "technical", "share of blur left by re-blurring (Crete 2007); 0 sharp, 1 blurred"),
     "noise": Score(0, 255, "lower", "technical", "noise standard deviation, grey levels (Immerkaer 1996)"),
@@ -55,4 +69,9 @@ SCORES: dict[str, Score] = {
     "judge_weakest": Score(0, 1, "higher", "judge", "smallest of the judge's probabilities of yes over the prompt's atoms"),
 }  # fmt: skip
 
+PROMPT_JUDGES: tuple[Literal["qwen3_guard", "llama_guard_3", "attributes_judge"], ...] = (
+    "qwen3_guard",
+    "llama_guard_3",
+    "attributes_judge",
+)
 IMAGE_SCORERS = sorted({score.scorer for score in SCORES.values() if score.of == "image" and score.scorer != "judge"})

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.launch import Context, main
-from jobs.prompt_screens import recipe_screens
+from jobs.prompt_screens import enhancer, recipe_screens
 from jobs.waves import answered, run_waves, work_left
 from schemas.tables import STRATUM
 from udfs.enhanced_texts import COLUMNS, EnhancedTexts
-from udfs.enhancers import GrammarEnhancer
 from udfs.harness import Stage
 from udfs.ids import content_id
 from udfs.versions import library_versions
 
 ROW = ("prompt_id", "text", *STRATUM, "template", "atoms")
-ENHANCER_LICENCE = "Apache-2.0"  # the grammar's words are this project's own
 
 
 def run(context: Context) -> None:
     recipe = context.recipe
-    texts = EnhancedTexts(GrammarEnhancer(recipe.labels), recipe_screens(recipe))
-    parameters = {
+    texts = EnhancedTexts(enhancer(recipe), recipe_screens(recipe))
+    parameters = texts.enhancer.parameters | {
         "taxonomy": content_id(recipe.labels.model_dump(mode="json")),
         "screens": texts.screens.model,
     }
@@ -44,14 +43,14 @@ def run(context: Context) -> None:
     )
 
 
-def enhanced(wave: DataFrame, texts: EnhancedTexts, parameters: dict[str, str]) -> DataFrame:
+def enhanced(wave: DataFrame, texts: EnhancedTexts, parameters: dict[str, Any]) -> DataFrame:
     """prompts -> rows of enhanced_prompts; the enhancer and the screens run here, in one operator."""
     stage = Stage(texts, (("prompt_id", pa.string()),), COLUMNS)
     constants = {
         "model": F.lit(texts.model),
         "parameters": F.lit(json.dumps(parameters, sort_keys=True, separators=(",", ":"))),
         "library_versions": F.lit(library_versions("py3langid", "torch", "transformers")),
-        "licence": F.lit(ENHANCER_LICENCE),
+        "licence": F.lit(texts.enhancer.licence),
     }
     return (
         answered(wave, stage)

@@ -11,11 +11,11 @@ from pyspark.sql import functions as F
 from conf.recipe import Recipe
 from jobs.launch import Context, main
 from jobs.lock import table_lock
+from jobs.prompt_screens import enhancer
 from jobs.specs import generator_spec, judge_model
 from schemas.sql_views import publish_views
 from schemas.tables import STRATUM
 from udfs.captioners import SourceTextCaptioner
-from udfs.enhancers import GrammarEnhancer
 
 
 def run(context: Context) -> None:
@@ -48,7 +48,7 @@ def policy_rows(recipe: Recipe) -> dict[str, list[dict[str, Any]]]:
     policy = recipe.gates
     models = {
         "judge": judge_model(recipe.judge),
-        "enhancer": GrammarEnhancer(recipe.labels).model,
+        "enhancer": enhancer(recipe).model,
         "captioner": SourceTextCaptioner().model,
         "generator_specs": [generator_spec(g, recipe.generation.quality).spec_id for g in recipe.generation.generators],
     }

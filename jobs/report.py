@@ -27,6 +27,17 @@ _RATES = """
 select kind, sum(candidates) as candidates, sum(kept) as kept from keep_rates where policy = '{policy}'
 group by kind order by kind
 """
+_TEXTS = """
+select variant, sum(rows_in) as texts, sum(accepted) as accepted, sum(lost) as lost from (
+    select
+        variant,
+        case when ordinal = 0 then rows_in else 0 end as rows_in,
+        case when step = 'accepted' then rows_out else 0 end as accepted,
+        case when gate = 'prompt_atoms_held' then fail else 0 end as lost
+    from prompt_funnel where policy = '{policy}'
+) as steps
+group by variant order by variant desc
+"""
 _KEPT = """
 select image_id, kind, task, category, style, caption as text, subset as class, cast(null as array<string>) as reasons
 from training_set where policy = '{policy}'
@@ -54,7 +65,8 @@ def report(context: Context) -> None:
     """Print the report and draw the sheet."""
     policy, ask = context.recipe.gates.name, asker(context)
     lines = funnel_lines(ask(_FUNNEL.format(policy=policy)))
-    lines += ["", *rate_lines(ask(_RATES.format(policy=policy))), *release_lines(context, ask)]
+    lines += ["", *text_lines(ask(_TEXTS.format(policy=policy))), *rate_lines(ask(_RATES.format(policy=policy)))]
+    lines += release_lines(context, ask)
     sheet = contact_sheet(context, ask, policy)
     if sheet is not None:
         lines.append(f"pictures:  {sheet}  (kept beside rejected, with the reasons)")
@@ -90,6 +102,15 @@ def funnel_lines(rows: Sequence[Row]) -> list[str]:
         out += [line] if row["kind"] == kind else ["", line]
         kind = row["kind"]
     return out
+
+
+def text_lines(rows: Sequence[Row]) -> list[str]:
+    """'accepted:  71 of 78 original, 70 of 71 enhanced texts (1 enhanced lost or changed a fact)'"""
+    if not rows:
+        return []
+    counts = ", ".join(f"{row['accepted']:,} of {row['texts']:,} {row['variant']}" for row in rows)
+    lost = sum(row["lost"] for row in rows if row["variant"] == "enhanced")
+    return [f"accepted:  {counts} texts" + (f" ({lost:,} enhanced lost or changed a fact)" if lost else "")]
 
 
 def rate_lines(rates: Sequence[Row]) -> list[str]:

@@ -1,14 +1,14 @@
-"""kept prompts -> prompt_scores: one row per prompt, what the cheap screens say of its text."""
+"""kept prompts -> prompt_scores: one row per (prompt, screens), what the screens say of its text, or the error."""
 
 from __future__ import annotations
 
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from jobs.launch import Context, main
 from jobs.prompt_screens import recipe_screens
-from jobs.waves import answered, run_waves
+from jobs.waves import answered, run_waves, work_left
 from schemas.tables import STRATUM
 from udfs.atoms import ARROW
 from udfs.harness import Stage
@@ -28,29 +28,46 @@ def run(context: Context) -> None:
     screens = recipe_screens(context.recipe)
     read = context.lakehouse.read
     kept = read("prompt_duplicates").where("kept_id = prompt_id").select("prompt_id")
-    prompts = read("prompts").where("status = 'ok'").select(*(name for name, _ in ROW))
-    todo = context.lakehouse.missing(prompts.join(kept, "prompt_id"), "prompt_scores")
+    prompts = read("prompts").where("status = 'ok'").select(*(name for name, _ in ROW)).join(kept, "prompt_id")
+    own = F.col("screener") == screens.model
+    done, others = read("prompt_scores"), with_other_screens(read("prompt_scores"), screens.model)
+    if context.retry == "stale":
+        prompts, done = prompts.join(others, "prompt_id", "left_semi"), done.where(own)
     run_waves(
         context,
         "prompt_scores",
-        todo,
+        work_left(prompts, done, ["prompt_id"], context.retry),
         lambda wave: screened(wave, read("prompt_duplicates"), screens),
         order=(*STRATUM, "prompt_id"),
         noun="prompts",
+        alike=own,
     )
+    if context.retry is None and (stale := others.count()):
+        context.say(
+            f"prompt_scores: {stale:,} prompts were screened by other screens than {screens.model}: the recipe, a list or a"
+            " model changed since. Their scores count until --retry stale screens them again."
+        )
+
+
+def with_other_screens(scores: DataFrame, screener: str) -> DataFrame:
+    """The prompts whose newest answer is that of other screens."""
+    newest = Window.partitionBy("prompt_id").orderBy(F.desc("created_at"), F.desc("screener"))
+    rows = scores.where("status = 'ok'").withColumn("place", F.row_number().over(newest))
+    return rows.where((F.col("place") == 1) & (F.col("screener") != screener)).select("prompt_id")
 
 
 def screened(wave: DataFrame, compared: DataFrame, screens: Screens) -> DataFrame:
     """prompts -> rows of prompt_scores; the embedding that de-duplication made is used again."""
     vectors = compared.where(F.col("model") == screens.embedder.model).select("prompt_id", "embedding")
     stage = Stage(screens, ROW[:1], COLUMNS)
-    answers = answered(wave.join(vectors, "prompt_id", "left"), stage)
-    refusal = F.concat(F.lit("prompt "), "prompt_id", F.lit(" could not be screened: "), "error_message")
-    checked = F.when(F.col("status") == "error", F.raise_error(refusal)).otherwise(F.col("prompt_id"))
-    return answers.select(
-        checked.alias("prompt_id"), *(name for name, _ in COLUMNS), F.lit(screens.model).alias("screener"), "seconds"
+    return answered(wave.join(vectors, "prompt_id", "left"), stage).select(
+        "prompt_id",
+        *(name for name, _ in COLUMNS),
+        *("status", "error_class", "error_message"),
+        F.lit(screens.model).alias("screener"),
+        *("device", "seconds"),
     )
 
 
 if __name__ == "__main__":
-    main(run, plan=True)
+    main(run, plan=True, retry=("errors", "stale"))

@@ -71,12 +71,29 @@ MODEL = (
 )
 PROMPT_SCORES = (
     Column("prompt_words", "double", "words in the text"),
+    Column("prompt_broken", "double", "share of the characters that are mojibake or not in NFC, 0-1"),
     Column("prompt_residue", "double", "1 where the text holds instruction residue, else 0"),
     Column("prompt_repetition", "double", "share of the words that stand in a repeated trigram, 0-1"),
     Column("prompt_language", "double", "probability that the text is in the taxonomy's language, 0-1"),
     Column("prompt_unsafe_margin", "double", "best cosine to an unsafe anchor minus best cosine to a safe one"),
+    Column("prompt_contacts", "double", "e-mail addresses and telephone numbers in the text"),
+    Column("prompt_listed_names", "double", "different names of the recipe's list in the text"),
+    Column("prompt_evaluation_exact", "double", "1 where an evaluation prompt has the same words, else 0"),
     Column("prompt_evaluation_overlap", "double", "largest share of its trigrams found in one evaluation prompt, 0-1"),
+    Column("prompt_evaluation_similarity", "double", "best cosine to an evaluation prompt; 0 without any"),
+    Column("prompt_category_similarity", "double", "cosine to its category's name; null without a category"),
+    Column("prompt_style_similarity", "double", "cosine to its style's name; null without a style"),
     Column("prompt_attributes", "double", "share of its labels' asks that its atoms hold, 0-1"),
+    Column("prompt_atoms_held", "double", "share of the prompt's facts that the text's words state, 0-1"),
+    Column("prompt_qwen3_guard", "double", "a judge's answer: 0 safe, 0.5 controversial, 1 unsafe; null: not asked"),
+    Column("prompt_llama_guard_3", "double", "a judge's answer: 0 safe, 1 unsafe; null: not asked"),
+    Column("prompt_judge_category", "double", "1 where a judge says that it fits its category, 0 not; null: not asked"),
+    Column("prompt_judge_style", "double", "1 where a judge says that it fits its style, 0 not; null: not asked"),
+    Column("prompt_judge_atoms", "double", "1 where a judge says that it states its facts, 0 not; null: not asked"),
+)
+PROMPT_NOTES = (
+    Column("lost_atoms", "array<string>", "the prompt's facts that the text's words do not state"),
+    Column("verdicts", "map<string,string>", "judge of the text -> what it answered"),
 )
 IMAGE_SCORES = (
     Column("blur", "double", "Crete blur, 0 sharp to 1 blurred"),
@@ -169,15 +186,20 @@ _TABLES = (
     ),
     Table(
         "prompt_scores",
-        "One row for every kept prompt: the cheap screens' scores of its text.",
-        ("prompt_id",),
+        "One row a kept prompt and set of screens: the scores of its text, or the error. The newest row of status ok counts.",
+        ("prompt_id", "screener"),
         (
             Column("prompt_id", "string", "the prompt", True),
             *PROMPT_SCORES,
+            *PROMPT_NOTES,
+            *STATUS,
             Column("screener", "string", "the set of screens, name@revision", True),
+            Column("device", "string", "where it ran"),
             Column("seconds", "double", "its share of its batch's wall time, seconds"),
             *RUN,
         ),
+        checks=(("status_known", "status in ('ok', 'error')"),),
+        unindexed=("error_message",),
     ),
     Table(
         "enhanced_prompts",
@@ -188,6 +210,7 @@ _TABLES = (
             Column("text", "string", "the enhanced text; null where status is error"),
             Column("atoms", ATOMS, "the facts that the enhanced text states"),
             *PROMPT_SCORES,
+            *PROMPT_NOTES,
             *STATUS,
             *MODEL,
             *RUN,

@@ -2,63 +2,127 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from udfs import screens
-from udfs.atoms import ARROW
+from udfs.atoms import ARROW, Atom
 from udfs.enhancers import GrammarEnhancer
-from udfs.screens import Prepared, Screener, Screens
+from udfs.held_atoms import stated
+from udfs.screens import Screener, Screens
 
 COLUMNS = (("text", pa.string()), ("atoms", ARROW), *screens.COLUMNS)
+Row = dict[str, Any]
+Enhanced = tuple[str, list[Atom] | None]
+
+
+class LoadedEnhancer(Protocol):
+    def enhance(self, prompts: list[Row]) -> list[Enhanced | Exception]:
+        """Text and atoms, or what went wrong, of each prompt, in order."""
+
+
+class Enhancer(Protocol):
+    """A frozen, picklable spec of an enhancer. licence: that of its texts."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def parameters(self) -> dict[str, Any]: ...
+
+    @property
+    def licence(self) -> str: ...
+
+    @property
+    def batch_size(self) -> int: ...
+
+    def load(self, device: str) -> LoadedEnhancer: ...
+
+
+@dataclass(frozen=True)
+class OfflineEnhancer:
+    """The grammar, as the enhancer that it is where a recipe names no language model."""
+
+    grammar: GrammarEnhancer
+    batch_size: int = 512
+    licence: str = "Apache-2.0"  # the grammar's words are this project's own
+
+    @property
+    def model(self) -> str:
+        return self.grammar.model
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {}
+
+    def load(self, device: str) -> LoadedOfflineEnhancer:
+        return LoadedOfflineEnhancer(self.grammar)
+
+
+@dataclass(frozen=True)
+class LoadedOfflineEnhancer:
+    grammar: GrammarEnhancer
+
+    def enhance(self, prompts: list[Row]) -> list[Enhanced | Exception]:
+        return [self._one(prompt) for prompt in prompts]
+
+    def _one(self, prompt: Row) -> Enhanced | Exception:
+        try:
+            text, atoms = self.grammar.enhance(prompt)
+        except Exception as error:  # of this prompt alone
+            return error
+        return text, atoms or None
 
 
 @dataclass(frozen=True)
 class EnhancedTexts:
     """One operator, since two models in one plan would run in two processes."""
 
-    enhancer: GrammarEnhancer
+    enhancer: Enhancer
     screens: Screens
 
     @property
     def batch_size(self) -> int:
-        return self.screens.batch_size
+        return self.enhancer.batch_size
 
     @property
     def model(self) -> str:
         return self.enhancer.model
 
     def load(self, device: str) -> EnhancingScreener:
-        return EnhancingScreener(self.enhancer, self.screens.load(device))
-
-
-@dataclass(frozen=True)
-class _Enhanced:
-    own: dict[str, Any]
-    prepared: Prepared
+        return EnhancingScreener(self.enhancer.load(device), self.screens.load(device))
 
 
 class EnhancingScreener:
     """Rows of prompts (with text, labels, template, atoms) -> text, atoms and the screens of the new text."""
 
-    def __init__(self, enhancer: GrammarEnhancer, screener: Screener) -> None:
+    def __init__(self, enhancer: LoadedEnhancer, screener: Screener) -> None:
         self._enhancer = enhancer
         self._screener = screener
 
-    def prepare(self, row: dict[str, Any]) -> _Enhanced:
-        text, atoms = self._enhancer.enhance(row)
-        own = {"text": text, "atoms": atoms or None}
-        return _Enhanced(own, self._screener.prepare(own | {"task": row["task"], "embedding": None}))
+    def prepare(self, row: Row) -> Row:
+        return row
 
-    def group(self, prepared: _Enhanced) -> Hashable:
-        return self._screener.group(prepared.prepared)
+    def group(self, prepared: Row) -> None:
+        """All prompts may share a batch."""
 
-    def run(self, batch: list[_Enhanced]) -> list[dict[str, Any]]:
-        scores = self._screener.run([item.prepared for item in batch])
-        return [item.own | values for item, values in zip(batch, scores, strict=True)]
+    def run(self, batch: list[Row]) -> list[Row | Exception]:
+        made = self._enhancer.enhance(batch)
+        good = [(row, *answer) for row, answer in zip(batch, made, strict=True) if not isinstance(answer, Exception)]
+        screened = iter(self._screener.run([self._prepared(*item) for item in good]))
+        return [answer if isinstance(answer, Exception) else self._joined(answer, next(screened)) for answer in made]
 
-    def finish(self, row: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-        return result
+    def finish(self, row: Row, result: Row) -> Row:
+        return self._screener.finish(row, result)
+
+    def _prepared(self, row: Row, text: str, atoms: list[Atom] | None) -> screens.Prepared:
+        """The new text with the labels of the prompt, and to be held what the prompt states."""
+        new = row | {"text": text, "atoms": atoms, "embedding": None}
+        return self._screener.prepare(new, stated(row["text"], row["atoms"]))
+
+    @staticmethod
+    def _joined(enhanced: Enhanced, answers: Row | Exception) -> Row | Exception:
+        text, atoms = enhanced
+        return answers if isinstance(answers, Exception) else {"text": text, "atoms": atoms} | answers

@@ -1,16 +1,14 @@
-"""Measures of a text that need no model: words, instruction residue, repetition, overlap with evaluation prompts."""
+"""Measures of a text that need no model: words, instruction residue, repetition."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-
-Trigram = tuple[str, ...]
+from collections import Counter
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_REFUSAL = (
+    r"\b(as an? (ai|language model)|i('m| am) (sorry|unable)|i can('t|not) (create|generate|help|assist|fulfill))\b"
+)
 # What a language model says around a prompt. A user's own request ("please draw ...") is a prompt, not residue.
 _RESIDUE = (
     r"^\W*(sure|certainly|of course|absolutely|okay|great)\b\s*[,!.:;–—-]",
@@ -18,11 +16,12 @@ _RESIDUE = (
     r"^\W*(enhanced|improved|rewritten|revised|image|final|new)?\s*(prompt|description|caption)\s*(\d+\s*)?:",
     r"^\s*(\d{1,3}[.)]|[-*•])\s+\S",
     r"^\s*(\"[^\"]*\"|'[^']*'|“[^”]*”|«[^»]*»)\s*$",
-    r"\b(as an? (ai|language model)|i('m| am) (sorry|unable)|i can('t|not) (create|generate|help|assist|fulfill))\b",
+    _REFUSAL,
     r"\b(let me know if|hope this helps|feel free to (ask|adjust|modify)|would you like me to)\b",
     r"```|\*\*|</?\w+>|\[(insert|your|add)\b[^\]]*\]|\{\w*\}",
     r"\bword count\s*:|\bnote\s*:\s",
 )
+_REFUSALS = re.compile(_REFUSAL, re.IGNORECASE)
 _RESIDUES = re.compile("|".join(f"(?:{pattern})" for pattern in _RESIDUE), re.IGNORECASE | re.MULTILINE)
 
 
@@ -38,6 +37,11 @@ def residue(text: str) -> float:
     return float(_RESIDUES.search(text) is not None)
 
 
+def refusal(text: str) -> bool:
+    """Whether a language model says that it cannot, instead of the prompt."""
+    return _REFUSALS.search(text.replace("’", "'")) is not None
+
+
 def repetition(text: str) -> float:
     """Share of the words that stand in a trigram that occurs more than once, 0-1."""
     tokens = words(text)
@@ -45,39 +49,3 @@ def repetition(text: str) -> float:
     counts = Counter(grams)
     repeated = {i + k for i, gram in enumerate(grams) if counts[gram] > 1 for k in range(3)}
     return len(repeated) / len(tokens) if tokens else 0.0
-
-
-def trigrams(text: str) -> set[Trigram]:
-    """Word trigrams; a text of one or two words is one shorter gram."""
-    tokens = words(text)
-    return {tuple(tokens[i : i + 3]) for i in range(max(1, len(tokens) - 2))} if tokens else set()
-
-
-@dataclass(frozen=True)
-class EvaluationPrompts:
-    """The prompts that a training prompt must not repeat. digest stands for them in the spec's name."""
-
-    prompts: tuple[str, ...] = field(default=(), repr=False)
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256("\n".join(self.prompts).encode()).hexdigest()[:12]
-
-    def index(self) -> EvaluationIndex:
-        return EvaluationIndex(self.prompts)
-
-
-class EvaluationIndex:
-    """trigram -> the evaluation prompts that hold it, so that a text meets only those that it shares something with."""
-
-    def __init__(self, prompts: Iterable[str]) -> None:
-        self._holders: dict[Trigram, list[int]] = defaultdict(list)
-        for number, prompt in enumerate(prompts):
-            for gram in trigrams(prompt):
-                self._holders[gram].append(number)
-
-    def overlap(self, text: str) -> float:
-        """Largest share of the text's trigrams that one evaluation prompt holds, 0-1; 0 without evaluation prompts."""
-        grams = trigrams(text)
-        shared = Counter(number for gram in grams for number in self._holders.get(gram, ()))
-        return max(shared.values()) / len(grams) if shared else 0.0

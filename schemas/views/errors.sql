@@ -56,6 +56,19 @@ with unanswered as (
     where failed.status = 'error' and answered.status is null
     union all
     select
+        'prompt_scores' as table_name,
+        failed.prompt_id as id,
+        failed.screener as model,
+        failed.error_class,
+        failed.error_message,
+        failed.created_at
+    from prompt_scores as failed
+    left join prompt_scores as answered
+        on answered.status = 'ok'
+        and answered.prompt_id = failed.prompt_id
+    where failed.status = 'error' and answered.status is null
+    union all
+    select
         'enhanced_prompts' as table_name,
         failed.prompt_id as id,
         failed.model as model,

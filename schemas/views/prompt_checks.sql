@@ -30,12 +30,25 @@ named as (
         denied.reason as denied_reason,
         map(
             'prompt_words', prompt_words,
+            'prompt_broken', prompt_broken,
             'prompt_residue', prompt_residue,
             'prompt_repetition', prompt_repetition,
             'prompt_language', prompt_language,
             'prompt_unsafe_margin', prompt_unsafe_margin,
+            'prompt_contacts', prompt_contacts,
+            'prompt_listed_names', prompt_listed_names,
+            'prompt_evaluation_exact', prompt_evaluation_exact,
             'prompt_evaluation_overlap', prompt_evaluation_overlap,
-            'prompt_attributes', prompt_attributes
+            'prompt_evaluation_similarity', prompt_evaluation_similarity,
+            'prompt_category_similarity', prompt_category_similarity,
+            'prompt_style_similarity', prompt_style_similarity,
+            'prompt_attributes', prompt_attributes,
+            'prompt_atoms_held', prompt_atoms_held,
+            'prompt_qwen3_guard', prompt_qwen3_guard,
+            'prompt_llama_guard_3', prompt_llama_guard_3,
+            'prompt_judge_category', prompt_judge_category,
+            'prompt_judge_style', prompt_judge_style,
+            'prompt_judge_atoms', prompt_judge_atoms
         ) as scores
     from prompt_facts
     join policies
@@ -140,6 +153,7 @@ weighed as (
         writer,
         kept_id,
         screened,
+        lost_atoms,
         checks,
         concat(
             array_compact(array(

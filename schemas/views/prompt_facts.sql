@@ -1,6 +1,6 @@
 -- grain: (prompt_id, variant, model): every text that was written or brought (original), and every enhancer's text (enhanced).
 -- purpose: what is known of a text, before any policy: its labels, the prompt that it repeats, the scores of its screens.
---   model: the enhancer; null for an original. screened: whether the screens have answered.
+--   model: the enhancer; null for an original. screened: whether the screens have answered; their newest answer counts.
 -- try: select text, prompt_words from prompt_facts where variant = 'original' order by prompt_words desc limit 10
 with compared as (
     select
@@ -22,6 +22,14 @@ with compared as (
     where prompts.status = 'ok'
 ),
 
+newest as (
+    select
+        *,
+        row_number() over (partition by prompt_id order by created_at desc, screener desc) as place
+    from prompt_scores
+    where status = 'ok'
+),
+
 originals as (
     select
         compared.prompt_id,
@@ -38,17 +46,33 @@ originals as (
         compared.kept_id,
         compared.duplicate_reason,
         compared.similarity,
-        prompt_scores.prompt_id is not null as screened,
-        prompt_scores.prompt_words,
-        prompt_scores.prompt_residue,
-        prompt_scores.prompt_repetition,
-        prompt_scores.prompt_language,
-        prompt_scores.prompt_unsafe_margin,
-        prompt_scores.prompt_evaluation_overlap,
-        prompt_scores.prompt_attributes
+        newest.prompt_id is not null as screened,
+        newest.prompt_words,
+        newest.prompt_broken,
+        newest.prompt_residue,
+        newest.prompt_repetition,
+        newest.prompt_language,
+        newest.prompt_unsafe_margin,
+        newest.prompt_contacts,
+        newest.prompt_listed_names,
+        newest.prompt_evaluation_exact,
+        newest.prompt_evaluation_overlap,
+        newest.prompt_evaluation_similarity,
+        newest.prompt_category_similarity,
+        newest.prompt_style_similarity,
+        newest.prompt_attributes,
+        newest.prompt_atoms_held,
+        newest.prompt_qwen3_guard,
+        newest.prompt_llama_guard_3,
+        newest.prompt_judge_category,
+        newest.prompt_judge_style,
+        newest.prompt_judge_atoms,
+        newest.lost_atoms,
+        newest.verdicts
     from compared
-    left join prompt_scores
-        on compared.prompt_id = prompt_scores.prompt_id
+    left join newest
+        on compared.prompt_id = newest.prompt_id
+        and newest.place = 1
 ),
 
 enhanced as (
@@ -69,12 +93,27 @@ enhanced as (
         compared.similarity,
         true as screened,
         enhanced_prompts.prompt_words,
+        enhanced_prompts.prompt_broken,
         enhanced_prompts.prompt_residue,
         enhanced_prompts.prompt_repetition,
         enhanced_prompts.prompt_language,
         enhanced_prompts.prompt_unsafe_margin,
+        enhanced_prompts.prompt_contacts,
+        enhanced_prompts.prompt_listed_names,
+        enhanced_prompts.prompt_evaluation_exact,
         enhanced_prompts.prompt_evaluation_overlap,
-        enhanced_prompts.prompt_attributes
+        enhanced_prompts.prompt_evaluation_similarity,
+        enhanced_prompts.prompt_category_similarity,
+        enhanced_prompts.prompt_style_similarity,
+        enhanced_prompts.prompt_attributes,
+        enhanced_prompts.prompt_atoms_held,
+        enhanced_prompts.prompt_qwen3_guard,
+        enhanced_prompts.prompt_llama_guard_3,
+        enhanced_prompts.prompt_judge_category,
+        enhanced_prompts.prompt_judge_style,
+        enhanced_prompts.prompt_judge_atoms,
+        enhanced_prompts.lost_atoms,
+        enhanced_prompts.verdicts
     from enhanced_prompts
     join compared
         on enhanced_prompts.prompt_id = compared.prompt_id

@@ -1,5 +1,5 @@
 -- grain: (policy, prompt_id): every original text that the policy does not accept.
--- purpose: the complement of accepted_prompts, with every reason that applies.
+-- purpose: the complement of accepted_prompts, with every reason that applies. lost_atoms: the facts that prompt_atoms_held misses.
 -- try: select text, reject_reasons from rejected_prompts limit 10
 with rejected as (
     select
@@ -13,7 +13,8 @@ with rejected as (
         template,
         source,
         writer,
-        transform(failures, f -> f.reason) as reject_reasons
+        transform(failures, f -> f.reason) as reject_reasons,
+        lost_atoms
     from prompt_checks
     where variant = 'original' and size(failures) > 0
 )

@@ -93,6 +93,10 @@ BAD = [
     ({"generation__regimes": {"random_aspect": ["96x48"]}}, "cannot make 96x48; allowed are"),
     ({"generation__candidates": 0}, r"generation.candidates: .*greater than or equal to 1"),
     ({"generation__quality": 101}, r"generation.quality: .*less than or equal to 100"),
+    ({"screen": {"judges": {"qwen3": "guard"}}}, r"screen.judges.qwen3.*: .*'qwen3_guard', 'llama_guard_3' or 'attributes_judge'"),
+    ({"screen": {"judges": {"qwen3_guard": "guard"}}}, "recipe.yaml: screen.judges.qwen3_guard: language_models: 'guard' is not known"),
+    ({"enhancement": {"language_model": "writer"}},
+     "recipe.yaml: enhancement.language_model: language_models: 'writer' is not known"),
     ({"run__max_error_fraction": 2}, r"run.max_error_fraction: .*less than or equal to 1"),
     ({"run__wave_seconds": 0}, r"run.wave_seconds: .*greater than 0"),
     ({"release__samples_per_shard": 0}, r"release.samples_per_shard: .*greater than or equal to 1"),
@@ -105,6 +109,23 @@ def test_a_mistake_is_one_sentence(tmp_path: Path, parts: dict[str, Any], messag
         load(tmp_path, changed(**parts))
     assert "Traceback" not in str(caught.value)
     assert len(str(caught.value)) < 1000
+
+
+def test_a_gate_on_a_judges_answer_needs_the_judge(tmp_path: Path) -> None:
+    policy = yaml.safe_load((CONF / "policies" / "demo.yaml").read_text(encoding="utf-8"))
+    policy["thresholds"].append({"gate": "prompt_qwen3_guard", "kind": "prompt", "maximum": 0})
+    path = tmp_path / "guarded.yaml"
+    path.write_text(yaml.safe_dump(policy), encoding="utf-8")
+    message = (
+        "needs the score prompt_qwen3_guard, which no judge .* Name a language model for qwen3_guard in screen.judges"
+    )
+    with pytest.raises(RecipeError, match=message):
+        load(tmp_path, changed(policy=str(path)))
+    guard = {"name": "guard", "kind": "transformers", "model": "m", "temperature": 0, "licence": "MIT"}
+    recipe = load(
+        tmp_path, changed(policy=str(path), language_models=[guard], screen={"judges": {"qwen3_guard": "guard"}})
+    )
+    assert recipe.screen.judges == {"qwen3_guard": "guard"}
 
 
 def test_two_generators_need_two_names(tmp_path: Path) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
+from conf.chat import LanguageModel
+from conf.recipe import Enhancement
 from jobs import enhance_prompts
 from jobs.launch import Context
 from schemas.delta import Lakehouse
+from tests.chat_server import chat_server
 from tests.jobs.test_deduplicate_prompts import add, prompt
 from tests.recipes import small_recipe
+from udfs.atoms import atom
 from udfs.enhancers import GrammarEnhancer
 from udfs.writers import GrammarWriter
 
@@ -20,8 +25,8 @@ def written(lakehouse: Lakehouse) -> dict:
     return row | {"source": "grammar", "writer": "grammar@2"}
 
 
-def run(lakehouse: Lakehouse, run_id: str, retry: str | None = None) -> list[dict]:
-    enhance_prompts.run(Context(lakehouse.spark, small_recipe(lakehouse), lakehouse, run_id, retry=retry))
+def run(lakehouse: Lakehouse, run_id: str, retry: str | None = None, **parts: Any) -> list[dict]:
+    enhance_prompts.run(Context(lakehouse.spark, small_recipe(lakehouse, **parts), lakehouse, run_id, retry=retry))
     return [row.asDict(recursive=True) for row in lakehouse.read("enhanced_prompts").collect()]
 
 
@@ -45,6 +50,7 @@ def test_rows_in_and_rows_out(lakehouse: Lakehouse, capsys: pytest.CaptureFixtur
         assert row["prompt_words"] == len(row["text"].replace(",", "").split())
         assert row["prompt_language"] > 0.5
         assert row["prompt_unsafe_margin"] < 0.1
+        assert (row["prompt_atoms_held"], row["lost_atoms"]) == (1, [])
         assert json.loads(row["parameters"])["screens"].startswith("screens@")
 
     version = lakehouse.version("enhanced_prompts")
@@ -71,3 +77,57 @@ def test_an_error_is_a_row_and_is_tried_again_when_asked(
     assert "nothing to do" in capsys.readouterr().out
     again = run(lakehouse, "e3", retry="errors")
     assert sorted(row["prompt_id"] for row in again) == sorted(["broken", "broken", own["prompt_id"]])
+
+
+RED = [atom("object", "circle", "circle"), atom("count", "circle", "1"), atom("color", "circle", "red")]
+ANSWERS = {
+    "held": "A red circle rests alone in deep fresh snow, lit by a low winter sun.",
+    "changed": "A blue circle rests alone in deep fresh snow, lit by a low winter sun.",
+    "refused": "I'm sorry, but I can't help with that.",
+}
+
+
+def test_a_language_model_enhances_and_what_it_lost_is_named(lakehouse: Lakehouse) -> None:
+    """Every answer is a row: a text with its screens, or the error; only errors are asked again, when asked for."""
+    prompts = [prompt(name, f"a red circle in the snow, {name}", RED) for name in ANSWERS]
+    cut = prompt("cut", "two blue stars at night")
+    accept(lakehouse, *prompts, cut, prompt("of another policy", "a star"))
+    with chat_server(seconds=0.0) as server:
+        server.say = lambda text, number: next(
+            (a for name, a in ANSWERS.items() if f"snow, {name}" in text), "two blue stars glow"
+        )
+        server.fault = lambda text, number: "cut off" if "two blue stars" in text and number == 0 else None
+        model = LanguageModel(
+            name="writer",
+            kind="openai",
+            model="m",
+            revision="7",
+            url=server.url,
+            temperature=0.7,
+            attempts=1,
+            licence="MIT",
+        )
+        parts: dict[str, Any] = {"language_models": (model,), "enhancement": Enhancement(language_model="writer")}
+        rows = {row["prompt_id"]: row for row in run(lakehouse, "e1", **parts)}
+        assert {name: (row["status"], row["error_class"]) for name, row in rows.items()} == {
+            "held": ("ok", None),
+            "changed": ("ok", None),
+            "refused": ("error", "RefusedError"),
+            "cut": ("error", "CutOffError"),
+        }
+        assert (rows["held"]["text"], rows["held"]["atoms"]) == (ANSWERS["held"], RED)
+        assert (rows["held"]["prompt_atoms_held"], rows["held"]["lost_atoms"]) == (1, [])
+        assert rows["changed"]["prompt_atoms_held"] == pytest.approx(2 / 3)
+        assert rows["changed"]["lost_atoms"] == ["color circle red"]
+        assert rows["held"]["licence"] == "MIT"
+        assert rows["held"]["model"].startswith("writer@7-")
+        assert json.loads(rows["held"]["parameters"])["instructions"]
+
+        asked = len(server.asked)
+        run(lakehouse, "e2", **parts)
+        assert len(server.asked) == asked, "what was answered is not asked again"
+        again = run(lakehouse, "e3", retry="errors", **parts)
+        assert len(server.asked) == asked + 2
+        assert [row["text"] for row in again if row["prompt_id"] == "cut" and row["status"] == "ok"] == [
+            "two blue stars glow"
+        ]

@@ -55,6 +55,18 @@ def test_keep_rates_name_their_kind() -> None:
     ]
 
 
+def test_texts_are_counted_by_variant_and_lost_facts_are_named() -> None:
+    rows = [
+        {"variant": "original", "texts": 78, "accepted": 71, "lost": 2},
+        {"variant": "enhanced", "texts": 71, "accepted": 70, "lost": 1},
+    ]
+    assert report.text_lines(rows) == [
+        "accepted:  71 of 78 original, 70 of 71 enhanced texts (1 enhanced lost or changed a fact)"
+    ]
+    assert report.text_lines(rows[:1]) == ["accepted:  71 of 78 original texts"]
+    assert report.text_lines([]) == []
+
+
 def asked(tables: dict[str, str]) -> report.Ask:
     connection = duckdb.connect()
     for name, rows in tables.items():

@@ -7,14 +7,17 @@ import pytest
 
 from conf.scores import SCORES
 from conf.taxonomy import load_taxonomy
-from schemas.tables import PROMPT_SCORES
+from schemas.tables import PROMPT_NOTES, PROMPT_SCORES
 from udfs.atoms import atom
 from udfs.embedders import minilm
+from udfs.evaluation import EvaluationIndex, EvaluationPrompts
 from udfs.harness import Stage
 from udfs.language import Language, LanguageError
+from udfs.personal_data import Names
 from udfs.safety import SAFE, UNSAFE
-from udfs.screens import COLUMNS, attributes_share, screens_for
-from udfs.text_measures import EvaluationIndex, EvaluationPrompts, repetition, residue, words
+from udfs.screens import COLUMNS, JUDGED, attributes_share, screens_for
+from udfs.screens import SCORES as GIVEN
+from udfs.text_measures import repetition, residue, words
 from udfs.writers import GrammarWriter
 
 SCENES = load_taxonomy("scenes")
@@ -116,14 +119,15 @@ def test_attributes_are_the_share_of_what_the_task_asks() -> None:
 
 
 def test_the_columns_are_those_of_the_tables_and_of_the_policy() -> None:
-    names = [name for name, _ in COLUMNS]
+    names = [*GIVEN, *JUDGED]
+    assert [name for name, _ in COLUMNS] == [*names, *(column.name for column in PROMPT_NOTES)]
     assert names == [column.name for column in PROMPT_SCORES]
     assert names == [name for name, score in SCORES.items() if score.of == "prompt"]
 
 
 def screened(texts: list[str], **changes: object) -> list[dict]:
-    screens = screens_for(SCENES, EvaluationPrompts(("a photo of a red cat",)), minilm())
-    base = {"task": "colors", "atoms": None, "embedding": None} | changes
+    screens = screens_for(SCENES, minilm(), EvaluationPrompts(("a photo of a red cat",)))
+    base = {"task": "colors", "category": "snow", "style": "flat", "atoms": None, "embedding": None} | changes
     rows = [base | {"prompt_id": str(i), "text": text} for i, text in enumerate(texts)]
     answers = Stage(screens, (("prompt_id", pa.string()),), COLUMNS).answers(iter(rows))
     return sorted(answers, key=lambda row: int(row["prompt_id"]))
@@ -132,9 +136,11 @@ def screened(texts: list[str], **changes: object) -> list[dict]:
 def test_every_score_lies_in_its_declared_range() -> None:
     rows = screened([*UNSAFE, *SAFE, *RESIDUE, *NO_RESIDUE, *GERMAN_AND_OTHERS, "a photo of a red cat", "x", "。"])
     assert {row["status"] for row in rows} == {"ok"}
-    for name, _ in COLUMNS:
+    for name in GIVEN:
         assert all(SCORES[name].low <= row[name] <= SCORES[name].high for row in rows), name
-    assert rows[-3]["prompt_evaluation_overlap"] == 1
+    assert rows[-3]["prompt_evaluation_overlap"] == rows[-3]["prompt_evaluation_exact"] == 1
+    assert rows[-3]["prompt_evaluation_similarity"] == pytest.approx(1)
+    assert all(row[name] is None for row in rows for name in (*JUDGED, "verdicts")), "nobody was asked"
 
 
 def test_unsafe_prompts_stand_out() -> None:
@@ -169,8 +175,34 @@ def test_a_vector_that_is_there_is_used() -> None:
 
 
 def test_the_revision_names_every_part() -> None:
-    base = screens_for(SCENES, EvaluationPrompts(), minilm())
+    base = screens_for(SCENES, minilm())
     german = SCENES.model_copy(update={"language": "de"})
-    assert base.model == screens_for(SCENES, EvaluationPrompts(), minilm()).model
-    assert base.model != screens_for(german, EvaluationPrompts(), minilm()).model
-    assert base.model != screens_for(SCENES, EvaluationPrompts(("a",)), minilm()).model
+    others = [
+        screens_for(german, minilm()),
+        screens_for(SCENES, minilm(), EvaluationPrompts(("a",))),
+        screens_for(SCENES, minilm(), names=Names(("a",))),
+    ]
+    assert base.model == screens_for(SCENES, minilm()).model
+    assert len({base.model, *(other.model for other in others)}) == 4
+    assert len({repr(base), *map(repr, others)}) == 4, "a worker keeps a loaded model by its spec's repr"
+
+
+def test_the_same_meaning_is_found_where_no_trigram_is_shared() -> None:
+    near, far = screened(["one crimson feline in a picture", "a mountain lake at dawn"])
+    assert near["prompt_evaluation_overlap"] == far["prompt_evaluation_overlap"] == 0
+    assert near["prompt_evaluation_similarity"] > 0.5 > 0.2 > far["prompt_evaluation_similarity"]
+
+
+def test_a_label_that_is_none_has_no_similarity() -> None:
+    row = screened(["a star in the snow"], category="none", style="none")[0]
+    assert (row["status"], row["prompt_category_similarity"], row["prompt_style_similarity"]) == ("ok", None, None)
+    assert screened(["a star in the snow"])[0]["prompt_category_similarity"] > 0.3
+
+
+def test_a_text_is_screened_alike_whoever_is_in_its_batch() -> None:
+    texts = ["a boy eating ice cream in a park", "a star", "two dogs on a sofa at night", "a blue star"]
+    together = screened(texts)
+    alone = [screened([text])[0] for text in texts]
+    for one, other in zip(together, alone, strict=True):
+        for name in GIVEN:
+            assert one[name] == pytest.approx(other[name], abs=1e-5), name

@@ -1,0 +1,144 @@
+"""Judges of a prompt's text: how each is asked, what its answers mean, and that any other answer is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conf.loading import CONF
+from conf.scores import PROMPT_JUDGES, SCORES
+from tests.tiny_chat import bigram_chat
+from udfs.atoms import atom
+from udfs.chat import Answer, Request
+from udfs.chat_transformers import TransformersChat
+from udfs.instructions import Instructions
+from udfs.screens import JUDGED
+from udfs.text_judges import ATTRIBUTE_NAMES, FORMATS, Asked, LoadedTextJudge, TextJudge, Verdict, VerdictError
+
+FACTS = [atom("count", "cat", "2"), atom("color", "cat", "red")]
+TEXT = Asked("two red cats in the snow", "Snow, Places", "Flat", FACTS)
+NOTHING = Asked("two red cats", None, None, [])
+INSTRUCTIONS = Instructions(
+    (CONF / "instructions" / "judge_attributes.txt").read_text(encoding="utf-8"), ATTRIBUTE_NAMES
+)
+
+
+@dataclass(frozen=True)
+class Said:
+    """A chat that answers what it is told to and keeps what it was asked."""
+
+    say: Callable[[str], str]
+    asked: list[Request] = field(default_factory=list)
+
+    def complete(self, requests: list[Request]) -> list[Answer | Exception]:
+        self.asked.extend(requests)
+        return [Answer(self.say(request.messages[-1]["content"]), "stop", None, None) for request in requests]
+
+
+def judged(kind: str, said: str, *texts: Asked) -> list[Verdict | Exception]:
+    spec = TextJudge(kind, chat=None, instructions=INSTRUCTIONS)  # type: ignore[arg-type]
+    return LoadedTextJudge(spec, Said(lambda _: said)).judge([*(texts or (TEXT,))])
+
+
+def test_every_kind_has_a_format_and_fills_the_scores_that_it_is_named_for() -> None:
+    assert [*FORMATS] == [*PROMPT_JUDGES]
+    assert [name for name, score in SCORES.items() if score.scorer in PROMPT_JUDGES] == [*JUDGED]
+
+
+@pytest.mark.parametrize(
+    ("kind", "said", "score"),
+    [
+        ("qwen3_guard", "Safety: Safe\nCategories: None", 0.0),
+        ("qwen3_guard", "Safety: Controversial\nCategories: Politically Sensitive Topics", 0.5),
+        ("qwen3_guard", "Safety: Unsafe\nCategories: Violent, PII", 1.0),
+        ("llama_guard_3", "safe", 0.0),
+        ("llama_guard_3", "\n\nunsafe\nS1,S12", 1.0),
+        ("llama_guard_3", "unsafe", 1.0),
+    ],
+)
+def test_a_guards_answer_is_a_score_and_is_kept(kind: str, said: str, score: float) -> None:
+    verdict = judged(kind, said)[0]
+    assert isinstance(verdict, Verdict)
+    assert verdict.scores == {f"prompt_{kind}": score}
+    assert verdict.said.replace(" / ", " ").split() == said.split()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("qwen3_guard", "This prompt is safe."),
+        ("qwen3_guard", "Safety: Unknown"),
+        ("llama_guard_3", "Safety: Safe"),
+        ("llama_guard_3", "safe\nS1"),
+        ("llama_guard_3", "I think that this is unsafe"),
+    ],
+)
+def test_any_other_answer_is_an_error_of_its_row(kind: str, said: str) -> None:
+    error = judged(kind, said)[0]
+    assert isinstance(error, VerdictError)
+    assert "is no answer of" in str(error)
+
+
+def test_a_guard_is_asked_with_the_text_alone() -> None:
+    chat = Said(lambda _: "safe")
+    LoadedTextJudge(TextJudge("llama_guard_3", chat=None), chat).judge([TEXT])  # type: ignore[arg-type]
+    assert chat.asked[0].messages == ({"role": "user", "content": TEXT.text},)
+    assert chat.asked[0].schema is None
+
+
+def test_the_attributes_judge_answers_one_json_with_a_key_a_question() -> None:
+    verdict = judged("attributes_judge", '```json\n{"category": "yes", "style": "no", "atoms": "yes"}\n```')[0]
+    assert isinstance(verdict, Verdict)
+    assert verdict.scores == {"prompt_judge_category": 1, "prompt_judge_style": 0, "prompt_judge_atoms": 1}
+    assert verdict.said == "category: yes, style: no, atoms: yes"
+    assert type(judged("attributes_judge", "yes")[0]).__name__ == "JsonAnswerError"
+    assert type(judged("attributes_judge", '{"category": "yes"}')[0]).__name__ == "JsonAnswerError"
+
+
+def test_what_has_no_label_and_no_fact_is_not_asked() -> None:
+    chat = Said(lambda words: '{"style": "no"}')
+    judge = LoadedTextJudge(TextJudge("attributes_judge", None, INSTRUCTIONS), chat)  # type: ignore[arg-type]
+    only_style, nothing = judge.judge([Asked("two red cats", None, "Flat", []), NOTHING])
+    assert isinstance(only_style, Verdict)
+    assert isinstance(nothing, Verdict)
+    assert only_style.scores == {"prompt_judge_category": 1, "prompt_judge_style": 0, "prompt_judge_atoms": 1}
+    assert nothing.scores == {"prompt_judge_category": 1, "prompt_judge_style": 1, "prompt_judge_atoms": 1}
+    assert nothing.said == ""
+    assert len(chat.asked) == 1
+    words = chat.asked[0].messages[0]["content"]
+    assert "style Flat" in words
+    assert "category" not in words
+
+
+def test_the_facts_are_in_the_question() -> None:
+    chat = Said(lambda _: '{"category": "yes", "style": "yes", "atoms": "yes"}')
+    LoadedTextJudge(TextJudge("attributes_judge", None, INSTRUCTIONS), chat).judge([TEXT])  # type: ignore[arg-type]
+    words = chat.asked[0].messages[0]["content"]
+    assert "- count cat 2\n- color cat red" in words
+    assert "category Snow, Places" in words
+
+
+def test_a_model_in_process_answers_too(tmp_path: Path) -> None:
+    chat = TransformersChat(
+        "guard", "tiny", str(bigram_chat(tmp_path, "unsafe")), "1", "float32", temperature=0, top_p=1, max_tokens=4
+    )
+    verdict: Any = TextJudge("llama_guard_3", chat).load("cpu").judge([TEXT, NOTHING])
+    assert [item.scores for item in verdict] == [{"prompt_llama_guard_3": 1.0}] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no field", r"it lacks {text}"),
+        ("{text} {what}", r"it has the fields \['what'\]; allowed: text, questions, keys"),
+        ("{text} }", "Single '}'"),
+        ("{text} {}", "it has the fields"),
+    ],
+)
+def test_instructions_that_cannot_be_filled_in_are_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Instructions(text, ATTRIBUTE_NAMES)

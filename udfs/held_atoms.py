@@ -1,0 +1,114 @@
+"""Which facts of a prompt a text's words still state: for a prompt as it was written, and for what an enhancer made of it.
+
+Forgiven is what an enhancer may do: 2 for two, gray for grey, plurals, adjectives in between, a relation told from its
+other end. Noticed is what it may not: a fact left out, another number, a color that moved to another thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from udfs.atoms import Atom, atom
+from udfs.attributes import attributes, quoted_texts
+from udfs.read_words import STOPS, ReadWords
+
+KINDS = ("object", "count", "color", "relation", "absence", "text")  # those that words can be read for
+_DRESSED = "dressed in "
+_PHRASES = {
+    "left of": ("left of", "left side of", "left-hand side of"),
+    "right of": ("right of", "right side of", "right-hand side of"),
+    "above": ("above", "over", "on top of", "atop"),
+    "below": ("below", "under", "underneath", "beneath"),
+    "in front of": ("in front of", "before"),
+    "behind": ("behind",),
+    "next to": ("next to", "beside", "alongside", "near", "adjacent to"),
+    "inside": ("inside", "within", "in"),
+    "on": ("on", "on top of", "atop"),
+}
+_OTHER_END = {
+    "left of": "right of", "right of": "left of", "above": "below", "below": "above", "in front of": "behind",
+    "behind": "in front of", "next to": "next to",
+}  # fmt: skip
+
+
+def stated(text: str, atoms: Sequence[Atom] | None) -> list[Atom]:
+    """The facts of a prompt that words can be read for: of its atoms, or of its words where nobody recorded atoms.
+
+    Of its words only those that can be read back from them: a fact that was misread is not asked of another text.
+    """
+    if atoms:
+        return [fact for fact in atoms if fact["kind"] in KINDS]
+    facts = []
+    for found in sorted(attributes(text)):
+        match found:
+            case ("count" | "color" as kind, value, noun) if _means(noun):
+                facts.append(atom(kind, noun, value))
+            case ("relation", value, first, second) if _means(first) and _means(second):
+                facts.append(atom("relation", first, value, second))
+            case ("absence", noun) if _means(noun):
+                facts.append(atom("absence", noun, "absent"))
+            case ("text", quoted):
+                facts.append(atom("text", "picture", quoted))
+    misread = set(lost(facts, text))
+    return [fact for fact in facts if in_words(fact) not in misread]
+
+
+def lost(facts: Sequence[Atom], text: str) -> list[str]:
+    """The facts that the text does not state, each as 'color circle red'."""
+    things = {str(fact[end]) for fact in facts for end in ("subject", "other") if fact[end] and fact["kind"] != "text"}
+    unquoted = text
+    for quoted in quoted_texts(text):
+        unquoted = unquoted.replace(quoted, " ")
+    read = ReadWords(unquoted, things)
+    return [in_words(fact) for fact in facts if not _holds(fact, read, text)]
+
+
+def held_share(facts: Sequence[Atom], lost_facts: Sequence[str]) -> float:
+    """0-1; 1 where no fact is known."""
+    return 1 - len(lost_facts) / len(facts) if facts else 1.0
+
+
+def _holds(fact: Atom, read: ReadWords, text: str) -> bool:
+    subject, value, other = str(fact["subject"]), str(fact["value"]), str(fact["other"])
+    match fact["kind"]:
+        case "object":
+            return any(not read.negated(place) for place in read.of(subject))
+        case "count":
+            return _counted(read, subject, value)
+        case "color":
+            return read.has_color(subject, value.removeprefix(_DRESSED))
+        case "relation":
+            back = _OTHER_END.get(value)
+            return read.related(_PHRASES.get(value, (value,)), subject, other) or (
+                back is not None and read.related(_PHRASES[back], other, subject)
+            )
+        case "absence":
+            places = read.of(subject)
+            return bool(places) and all(read.negated(place) for place in places)
+        case "text":
+            return value in text
+    return True  # place, style, prompt: no list of words says them
+
+
+def _means(noun: str) -> bool:
+    return noun != "" and noun not in STOPS
+
+
+def _counted(read: ReadWords, subject: str, value: str) -> bool:
+    """'two cats, one of them black' still are two; 'a cat' is one, and cats are not."""
+    numbers = read.numbers_of(subject)
+    if not value.isdigit():
+        return any(value in tokens for tokens in read.tokens)
+    if value == "1":
+        return numbers <= {1} and any(place.plain for place in read.of(subject))
+    return int(value) in numbers and numbers <= {1, int(value)}
+
+
+def in_words(fact: Atom) -> str:
+    """'count circle 2', 'relation circle left of square', 'absence star', 'text "OPEN"'."""
+    match fact["kind"]:
+        case "absence" | "object" as kind:
+            return f"{kind} {fact['subject']}"
+        case "text":
+            return f'text "{fact["value"]}"'
+    return " ".join(str(part) for part in (fact["kind"], fact["subject"], fact["value"], fact["other"]) if part)
