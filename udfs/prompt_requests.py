@@ -7,7 +7,6 @@ and place from the taxonomy, a persona and a setting from the instruction. What 
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from udfs.atoms import ARROW
-from udfs.grammar import atoms_of, subject_phrase
+from udfs.draws import Draw
+from udfs.grammar import Picture, atoms_of
 from udfs.ids import content_id
+from udfs.sentences import first_wording, subject_phrase
 from udfs.writers import draw_subject
 from udfs.written_prompts import CELL
 
@@ -63,20 +64,20 @@ class PromptRequests:
     def request(self, cell: dict[str, str], index: int) -> dict[str, Any]:
         """The request of a cell and number: the same always, anywhere. KeyError for a slug that the taxonomy lacks."""
         tax, told = self.taxonomy, self.instruction
-        draw = random.Random("/".join([str(self.seed), self.writer, *cell.values(), str(index)]))
+        draw = Draw("/".join([str(self.seed), self.writer, *cell.values(), str(index)]))
         task = {t.slug: t for t in tax.tasks}[cell["task"]]
         category = {c.slug: c for c in tax.categories}[cell["category"]]
         style = {s.slug: s for s in tax.styles}[cell["style"]]
         template = {t.slug: t for t in tax.templates}[cell["template"]]
         subject = draw_subject(tax, task, category, draw)
-        category = category.at(draw.choice([category.keyword, *(place.keyword for place in category.more_places)]))
+        picture = Picture(subject, draw.choice(category.places), draw.choice(style.media), {})
         words = {
             "persona": draw.choice(told.personas),
             "setting": draw.choice(told.settings),
             "category": category.name or category.slug,
-            "subject": subject_phrase(subject, tax.lexicon),
-            "place": category.place,
-            "style": style.phrase,
+            "subject": subject_phrase(subject, tax.lexicon, first_wording(tax.lexicon)),
+            "place": picture.place.phrase,
+            "style": picture.medium.phrase,
             "form": told.forms.get(template.slug, template.name or template.slug),
         }
         messages = [
@@ -94,6 +95,6 @@ class PromptRequests:
         return {
             "prompt_id": content_id(identity),
             **cell,
-            "atoms": atoms_of(subject, category, style),
+            "atoms": atoms_of(picture),
             "request": json.dumps(messages, ensure_ascii=False),
         }
