@@ -66,6 +66,14 @@ def latest_release(context: Context) -> Release | None:
     return Release(name, number, folder, manifest["kept_digest"], shards, manifest, False, manifest["table_versions"])
 
 
+def lies_whole(context: Context) -> bool:
+    """Whether the last release has its row, its manifest and every file in its size. If no table has changed since it was
+    looked at, there is nothing to export.
+    """
+    last = latest_release(context)
+    return last is not None and last.recorded and last.manifest is not None and not damaged_files(last)
+
+
 def release_name(context: Context, number: int) -> str:
     return f"{context.recipe.release.name}-{number:03d}"
 

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 from conf.recipe import Release, Scorer
 from jobs import export_webdataset
 from jobs.launch import Context, JobError
-from jobs.release import shard_counts
+from jobs.release import lies_whole, shard_counts
 from schemas.delta import Lakehouse, with_run
 from schemas.tables import TABLES
 from tests.recipes import small_recipe
@@ -137,9 +137,12 @@ def test_a_release_is_whole_frozen_and_mended(
     assert "pan-001 holds these 10 samples already; nothing to do" in capsys.readouterr().out
     assert (lakehouse.versions(), tree(shards)) == (versions, first)
 
+    assert lies_whole(context)
     (folder / CURATED / "train-000000.tar").unlink()
+    assert not lies_whole(context)
     (folder / SQUARE / "train-000001.parquet").write_bytes(b"damaged")
     (folder / "README.md").unlink()
+    assert not lies_whole(context)
     export_webdataset.run(made(spark, lakehouse, "run3"))
     assert "curated/train-000000.tar is missing or has another size; writing it again" in capsys.readouterr().out
     assert (lakehouse.versions(), tree(shards)) == (versions, first)

@@ -59,6 +59,15 @@ def test_after_a_whole_run_only_the_jobs_that_read_files_look_again(
     assert ran(replace(context, run_id="run4"), monkeypatch) == every, "a person changed a table"
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_the_export_looks_again_where_files_of_its_release_are_not_whole(
+    context: Context, monkeypatch: pytest.MonkeyPatch, whole: bool
+) -> None:
+    ran(context, monkeypatch)
+    monkeypatch.setattr(run_recipe, "lies_whole", lambda context: whole)
+    assert ("export_webdataset" in ran(replace(context, run_id="run2"), monkeypatch)) == (not whole)
+
+
 def test_a_run_that_stopped_counts_for_nothing(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     def stops(name: str) -> run_recipe.Job:
         raise KeyboardInterrupt
