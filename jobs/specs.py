@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from conf.paths import resolve_model
-from conf.recipe import Generator, Judge
+from conf.recipe import Generator, Judge, SentenceModel
+from udfs.embedders import MiniLM, SentenceEmbedder, minilm
 from udfs.generators import DiffusersGenerator
 from udfs.judges import TransformersJudge
 
@@ -39,3 +40,11 @@ def judge_spec(judge: Judge) -> TransformersJudge:
 def judge_model(judge: Judge) -> str:
     """What the rows of judgements call it; a policy counts the answers of one."""
     return f"{judge.name}@{judge_spec(judge).revision}"
+
+
+def embedder_spec(model: SentenceModel | None) -> MiniLM | SentenceEmbedder:
+    """The recipe's sentence model; without one that of the package which Goldpan installs."""
+    if model is None:
+        return minilm()
+    location, revision = resolve_model(model.model, model.revision)
+    return SentenceEmbedder(model.name, location, revision, model.batch_size)
