@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import resume, scoring, shards
+from bench import deduplication, resume, scoring, shards
 from jobs.launch import start_spark
 
 
@@ -21,6 +21,7 @@ def main() -> int:
         f"\nplanning a resume over {resume.ROWS:,} pictures: {spent:.1f} s;"
         f" {read:,.0f} MB read of a table of {stored:,.0f} MB"
     )
+    deduplication.measure(spark)
     spark.stop()
     return 0
 
