@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import grammar, resume, scoring, shards, writers
+from bench import deduplication, grammar, resume, scoring, shards, writers
 from jobs.launch import start_spark
 
 
@@ -29,6 +29,7 @@ def main() -> int:
         f"de-duplicating {compared:,} of them, {grammar.BLOCKS} of the blocks of {grammar.PROMPTS:,}:"
         f" {guarded:.1%} kept, {plain:.1%} by the cosine alone"
     )
+    deduplication.measure(spark)
     spark.stop()
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import time
@@ -13,7 +14,7 @@ import numpy as np
 
 from conf.taxonomy import Taxonomy, load_taxonomy
 from udfs.embedders import minilm
-from udfs.prompt_groups import guard_keys, keepers
+from udfs.prompt_groups import keepers
 from udfs.writers import GrammarWriter
 
 Cell = tuple[str, str, str, str]  # task, category, style, template
@@ -49,10 +50,10 @@ def survival(blocks: int = BLOCKS) -> tuple[int, float, float]:
         random.Random(0).shuffle(prompts)
         texts = [prompt["text"] for prompt in prompts]
         vectors = np.asarray(embedder.embed(texts), dtype=np.float32)
-        keys = guard_keys(texts, [prompt["atoms"] for prompt in prompts])
+        facts = np.unique([json.dumps(prompt["atoms"]) for prompt in prompts], return_inverse=True)[1]
         compared += len(texts)
-        guarded += len(set(keepers(vectors, 0, SIMILARITY, keys)))
-        plain += len(set(keepers(vectors, 0, SIMILARITY)))
+        guarded += len(set(keepers(vectors, 0, SIMILARITY, facts)[0]))
+        plain += len(set(keepers(vectors, 0, SIMILARITY)[0]))
     return compared, guarded / compared, plain / compared
 
 

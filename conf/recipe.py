@@ -63,14 +63,29 @@ class Prompts(Frozen):
         return self
 
 
-class Deduplication(Frozen):
-    """Two prompts of one style whose embeddings' cosine reaches `similarity` are one.
+class SentenceModel(Frozen):
+    """A sentence-transformers model: a folder, or a hub id with the commit as revision. Its pooling is what its own
+    files say.
+    """
 
-    With the guard only if their category and attributes are equal too; without it always, which is the paper's preset.
+    name: Slug
+    model: str
+    revision: str | None = None
+    batch_size: int = Field(default=64, ge=1)
+
+
+class Deduplication(Frozen):
+    """Two prompts whose embeddings' cosine reaches `similarity` are one.
+
+    With the guard only if they also have one style and category, and state the same numbers, colors, relations,
+    absences and quoted texts. The paper's rule is {similarity: 0.8, guard: false}; its comparison of every pair, for up to 200,000 prompts, is cells: 1.
     """
 
     similarity: float = Field(default=0.8, gt=0, le=1)
     guard: bool = True
+    embedder: SentenceModel | None = Field(default=None, description="None: all-MiniLM-L6-v2, which a package ships")
+    cells: int = Field(default=128, ge=1, description="k-means cells of a large set of prompts; 1 compares every pair")
+    probes: int = Field(default=4, ge=0, description="further cells, the nearest ones, that a prompt is compared with")
 
 
 class Screen(Frozen):

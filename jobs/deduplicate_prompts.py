@@ -1,129 +1,190 @@
-"""prompts -> prompt_duplicates: one row per prompt compared, with the prompt that stands for it."""
+"""prompts -> prompt_embeddings, prompt_duplicates: one row per prompt compared, with the prompt that stands for it.
+
+1. Exact: prompts with the same words are one, whatever their labels; the first of them goes on, and a copy follows it.
+2. Embeddings: the first ones' texts go through the sentence model, wave by wave, into prompt_embeddings. This is nearly all of
+   the work; a run that was killed goes on there.
+3. Semantic: what the guard demands to be equal makes sets. In a set of up to a few thousand prompts every pair is
+   compared; a larger one is cut into k-means cells, and a prompt is compared with its own and the next nearest
+   (jobs/prompt_rounds.py). New prompts are compared with all that is kept, and a prompt that was kept stays kept. One commit.
+
+So a prompt is a duplicate only of one that is kept and that it is itself like: the same words, or the cosine and the
+guard. Answers do not depend on how Spark cuts the rows, nor on where a run was killed.
+"""
 
 from __future__ import annotations
 
+import uuid
+from functools import reduce
+
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import DataFrame, Observation, Window
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from conf.recipe import Deduplication
 from jobs.launch import Context, JobError, main
+from jobs.lock import table_lock
+from jobs.prompt_rounds import compared_in_places, stored
+from jobs.specs import embedder_spec
 from jobs.waves import answered, run_waves
-from udfs.atoms import ARROW
-from udfs.embedders import COLUMNS, MiniLM, minilm
+from schemas.delta import with_run
+from udfs.embedders import COLUMNS, MiniLM, SentenceEmbedder
 from udfs.harness import Stage
-from udfs.prompt_groups import OUTPUT, grouping
+from udfs.prompt_cells import placing
+from udfs.prompt_groups import PLACED
 
-KEEP = (
-    ("prompt_id", pa.string()),
-    ("text", pa.string()),
-    ("atoms", ARROW),
-    ("created_at", pa.timestamp("us", tz="UTC")),
-    ("block", pa.string()),
-    ("exact_of", pa.string()),
-    ("exact_kept", pa.string()),
-)
-# Lower case without punctuation; %, &, # and @ are words, and what stands in double quotes counts letter for letter.
-_WORDS = r"trim(regexp_replace(lower(text), '[\\p{P}\\s&&[^%&#@]]+', ' '))"
-_QUOTED = r"""array_join(regexp_extract_all(text, '"([^"]+)"', 1), '|')"""
+ALL_PAIRS_AT_MOST = 200_000  # prompts; one task compares them
+# Lower case without punctuation; %, &, #, @ and a point inside a number are words, and what stands in double quotes
+# counts letter for letter.
+_WORDS = r"trim(regexp_replace(lower(text), '((?<!\\d)[.]|[.](?!\\d)|[\\p{P}\\s&&[^%&#@.]])+', ' '))"
+_QUOTED = r"""array_join(regexp_extract_all(text, '["“”«»]([^"“”«»]+)["“”«»]', 1), '|')"""
 SAME_WORDS = f"concat({_WORDS}, '|', {_QUOTED})"
+Spec = MiniLM | SentenceEmbedder
+_COMPARED = ("prompt_id", "text", "atoms", "category", "style", "started")
 
 
 def run(context: Context) -> None:
-    rules, embedder = context.recipe.deduplication, minilm()
-    read = context.lakehouse.read
-    prompts = read("prompts").where("status = 'ok'")
-    todo = to_compare(prompts, read("prompt_duplicates"), rules)
-    if not context.plan:
-        _refuse_another_embedder(context, embedder)
+    rules, embedder = context.recipe.deduplication, embedder_spec(context.recipe.deduplication.embedder)
+    if context.plan:
+        embed(context, _todo(context), embedder)
+        return
+    _refuse_another_embedder(context, embedder.model)
+    with table_lock(context, "prompt_duplicates"):
+        todo = _todo(context)
+        embed(context, todo, embedder)
+        _compare(context, todo, rules, embedder.model)
+
+
+def _todo(context: Context) -> DataFrame:
+    return stored(to_compare(_written(context), context.lakehouse.read("prompt_duplicates")))
+
+
+def _written(context: Context) -> DataFrame:
+    return context.lakehouse.read("prompts").where("status = 'ok'")
+
+
+def embed(context: Context, todo: DataFrame, embedder: Spec) -> None:
+    """Add to prompt_embeddings what is lacking for `todo`, wave by wave; with --plan say how much that is."""
+    done = context.lakehouse.read("prompt_embeddings").where(F.col("model") == embedder.model)
     run_waves(
         context,
-        "prompt_duplicates",
-        todo,
-        # each wave is compared with what the waves before it kept, so the table is read anew
-        lambda wave: duplicates(wave, prompts, read("prompt_duplicates"), rules, embedder),
-        order=("block", "created_at", "prompt_id"),
+        "prompt_embeddings",
+        context.lakehouse.missing(todo.where("exact_of is null"), "prompt_embeddings", ("prompt_id",), done),
+        lambda wave: embedded(wave, embedder),
+        order=("started", "prompt_id"),
         noun="prompts",
+        alike=F.col("model") == embedder.model,
     )
 
 
-def to_compare(prompts: DataFrame, compared: DataFrame, rules: Deduplication) -> DataFrame:
-    """Prompts not compared yet, with their block and, in exact_of, the first prompt with the same words (null: itself).
-
-    An exact copy goes to the block of the prompt that it copies, whatever its own labels are: the same text makes the
-    same pictures.
-    """
+def to_compare(prompts: DataFrame, compared: DataFrame) -> DataFrame:
+    """Prompts not compared yet, with exact_of: the first prompt with the same words; null: itself."""
     marked = in_order(prompts).join(compared.select("prompt_id", F.lit(True).alias("done")), "prompt_id", "left")
-    first = Window.partitionBy(F.expr(SAME_WORDS)).orderBy(F.col("done").desc_nulls_last(), "created_at", "prompt_id")
-    leader = F.first(F.struct("prompt_id", block(rules).alias("block"))).over(first)
+    first = Window.partitionBy(F.expr(SAME_WORDS)).orderBy(F.col("done").desc_nulls_last(), "started", "prompt_id")
     return (
-        marked.withColumn("leader", leader)
+        marked.withColumn("leader", F.first("prompt_id").over(first))
         .where("done is null")
-        .withColumn("exact_of", F.expr("nullif(leader.prompt_id, prompt_id)"))
-        .select("prompt_id", "text", "atoms", "created_at", F.col("leader.block").alias("block"), "exact_of")
+        .select(*_COMPARED, F.expr("nullif(leader, prompt_id)").alias("exact_of"))
+    )
+
+
+def in_order(prompts: DataFrame) -> DataFrame:
+    """With started, the first created_at of the prompt's run: prompts of one run rank by prompt_id, wherever its waves
+    were cut.
+    """
+    started = prompts.groupBy("run_id").agg(F.min("created_at").alias("started"))
+    return prompts.join(F.broadcast(started), "run_id")
+
+
+def embedded(wave: DataFrame, embedder: Spec) -> DataFrame:
+    """prompts -> rows of prompt_embeddings; the model runs here, once a prompt."""
+    answers = answered(wave, Stage(embedder, (("prompt_id", pa.string()),), COLUMNS))
+    refusal = F.concat(
+        *(F.lit("prompt "), "prompt_id", F.lit(" could not be embedded: "), "error_message"),
+        F.lit(". Nothing of this wave was written; mend or remove the prompt."),
+    )
+    checked = F.when(F.col("status") == "error", F.raise_error(refusal)).otherwise(F.col("prompt_id"))
+    return answers.select(
+        checked.alias("prompt_id"), "embedding", F.lit(embedder.model).alias("model"), "seconds", "device"
+    )
+
+
+def _compare(context: Context, todo: DataFrame, rules: Deduplication, model: str) -> None:
+    if todo.isEmpty():
+        context.say("prompt_duplicates: nothing to do")
+        return
+    read = context.lakehouse.read
+    vectors = read("prompt_embeddings").where(F.col("model") == model)
+    found = duplicates(todo, _written(context), vectors, read("prompt_duplicates"), rules)
+    counts = Observation()
+    seen = found.withColumn("model", F.lit(model)).observe(
+        counts, F.count(F.lit(1)).alias("all"), F.count_if(F.col("reason").isNull()).alias("kept")
+    )
+    context.lakehouse.append("prompt_duplicates", with_run(seen, context.run_id), uuid.uuid4().hex, 0)
+    context.say(
+        f"prompt_duplicates: {counts.get['all']:,} prompts compared, {counts.get['kept']:,} of them kept;"
+        f" table version {context.lakehouse.version('prompt_duplicates')}"
     )
 
 
 def duplicates(
-    wave: DataFrame, prompts: DataFrame, compared: DataFrame, rules: Deduplication, embedder: MiniLM
+    todo: DataFrame, prompts: DataFrame, vectors: DataFrame, compared: DataFrame, rules: Deduplication
 ) -> DataFrame:
-    """prompts to compare -> rows of prompt_duplicates; the model runs here, once a prompt."""
-    placed = with_copies(wave, prompts, compared, rules)
-    stage = Stage(embedder, KEEP, COLUMNS)
-    embedded = answered(placed, stage)
-    own = [name for name, _ in (*KEEP, *COLUMNS)]
-    new = embedded.select(*own, "seconds", "device", "status", "error_message", F.lit(False).alias("known"))
-    known = kept(prompts, compared, rules).join(F.broadcast(placed.select("block").distinct()), "block", "left_semi")
-    blocks = new.unionByName(known, allowMissingColumns=True).groupBy("block")
-    answers = blocks.applyInArrow(grouping(rules.similarity, rules.guard), schema=from_arrow_schema(OUTPUT))
-    return answers.withColumn("model", F.lit(embedder.model))
+    """Prompts to compare -> rows of prompt_duplicates without model.
 
-
-def with_copies(wave: DataFrame, prompts: DataFrame, compared: DataFrame, rules: Deduplication) -> DataFrame:
-    """The wave with exact_kept: what stands for the prompt that an exact copy repeats, if that was compared before.
-
-    The copy then belongs to the block of the prompt that stands for it, which other rules may have put elsewhere.
+    todo: as `to_compare` gives them, stored. vectors: prompt_embeddings of the run's embedder. compared:
+    prompt_duplicates before.
     """
-    before = compared.select(F.col("prompt_id").alias("exact_of"), F.col("kept_id").alias("exact_kept"))
-    homes = prompts.select(F.col("prompt_id").alias("exact_kept"), block(rules).alias("home"))
-    joined = wave.join(before, "exact_of", "left").join(homes, "exact_kept", "left")
-    return joined.withColumn("block", F.coalesce("home", "block")).select(*(name for name, _ in KEEP))
-
-
-def kept(prompts: DataFrame, compared: DataFrame, rules: Deduplication) -> DataFrame:
-    """Every kept prompt with its embedding: what new prompts are compared with."""
-    vectors = compared.where("kept_id = prompt_id").select("prompt_id", "embedding")
-    columns = ("prompt_id", "text", "atoms", "created_at", "embedding")
-    return (
-        in_order(prompts)
-        .join(vectors, "prompt_id")
-        .select(block(rules).alias("block"), *columns, F.lit(True).alias("known"))
+    answers = meanings(todo, prompts, vectors, compared, rules)
+    own = (
+        answers.join(vectors, "prompt_id")
+        .withColumn("reason", F.expr("case when kept_id <> prompt_id then 'semantic' end"))
+        .select("prompt_id", "kept_id", "reason", "similarity", "embedding", "seconds", "device")
     )
+    leaders = own.unionByName(compared.select(*own.columns)).drop("reason", "seconds", "device")
+    copies = (
+        todo.where("exact_of is not null")
+        .select("prompt_id", F.col("exact_of"))
+        .join(leaders.withColumnRenamed("prompt_id", "exact_of"), "exact_of")
+        .withColumns({"reason": F.lit("exact"), "similarity": F.coalesce("similarity", F.lit(1.0))})
+        .withColumns({"seconds": F.lit(0.0), "device": F.lit(None).cast("string")})
+    )
+    return own.unionByName(copies.select(*own.columns))
 
 
-def block(rules: Deduplication) -> Column:
-    """Prompts of different blocks are never compared by meaning: another style is another picture.
+def meanings(
+    todo: DataFrame, prompts: DataFrame, vectors: DataFrame, compared: DataFrame, rules: Deduplication
+) -> DataFrame:
+    """Prompts to compare, first with their words -> (prompt_id, kept_id, similarity; null: kept)."""
+    new = todo.where("exact_of is null").join(vectors.select("prompt_id", "embedding"), "prompt_id")
+    kept = compared.where("kept_id = prompt_id").select("prompt_id", "embedding")
+    old = in_order(prompts).join(kept, "prompt_id")
+    columns = (*_COMPARED, "embedding")
+    rows = (
+        new.select(*columns, F.lit(False).alias("known"))
+        .unionByName(old.select(*columns, F.lit(True).alias("known")))
+        .select("prompt_id", "started", "known", "text", "atoms", "category", "style", "embedding")
+    )
+    placed = stored(rows.mapInArrow(placing(rules.guard), schema=from_arrow_schema(PLACED)))
+    if rules.cells == 1:
+        _refuse_too_many(placed.count())
+    return reduce(DataFrame.unionByName, compared_in_places(placed, rules.similarity, rules.cells, rules.probes))
 
-    Under the guard so is another category.
-    Without the guard categories are compared with each other, as the paper did. Blocks also are what Spark spreads
-    over its tasks.
-    """
-    return F.concat_ws("/", "style", "category") if rules.guard else F.col("style")
+
+def _refuse_too_many(rows: int) -> None:
+    if rows > ALL_PAIRS_AT_MOST:
+        raise JobError(
+            f"deduplication.cells: 1 compares every pair of {rows:,} prompts; that is allowed up to"
+            f" {ALL_PAIRS_AT_MOST:,}. Set it to 128, or leave it out."
+        )
 
 
-def in_order(prompts: DataFrame) -> DataFrame:
-    """created_at made that of the prompt's run: prompts of one run rank by prompt_id, wherever its waves were cut."""
-    started = prompts.groupBy("run_id").agg(F.min("created_at").alias("started"))
-    return prompts.join(F.broadcast(started), "run_id").withColumn("created_at", F.col("started")).drop("started")
-
-
-def _refuse_another_embedder(context: Context, embedder: MiniLM) -> None:
+def _refuse_another_embedder(context: Context, model: str) -> None:
     rows = context.lakehouse.read("prompt_duplicates").select("model").distinct().collect()
-    others = sorted(row["model"] for row in rows if row["model"] != embedder.model)
+    others = sorted(row["model"] for row in rows if row["model"] != model)
     if others:
         raise JobError(
-            f"prompt_duplicates: it holds embeddings of {', '.join(others)}, this run adds some of {embedder.model};"
+            f"prompt_duplicates: it holds embeddings of {', '.join(others)}, this run adds some of {model};"
             " these cannot be compared. Install the weights of before, or give the recipe another lakehouse folder."
         )
 

@@ -7,10 +7,11 @@ from typing import Any
 
 from conf.chat import LanguageModel
 from conf.paths import resolve_model
-from conf.recipe import Generator, Judge
+from conf.recipe import Generator, Judge, SentenceModel
 from udfs.chat import Chat
 from udfs.chat_endpoint import EndpointChat
 from udfs.chat_transformers import TransformersChat
+from udfs.embedders import MiniLM, SentenceEmbedder, minilm
 from udfs.generators import DiffusersGenerator
 from udfs.judges import TransformersJudge
 
@@ -69,3 +70,11 @@ def chat_spec(entry: LanguageModel) -> Chat:
         key_variable=entry.key_variable,
         key_secret=entry.key_secret,
     )
+
+
+def embedder_spec(model: SentenceModel | None) -> MiniLM | SentenceEmbedder:
+    """The recipe's sentence model; without one that of the package which Goldpan installs."""
+    if model is None:
+        return minilm()
+    location, revision = resolve_model(model.model, model.revision)
+    return SentenceEmbedder(model.name, location, revision, model.batch_size)

@@ -168,6 +168,20 @@ _TABLES = (
         ),
     ),
     Table(
+        "prompt_embeddings",
+        "One row for every prompt that is the first with its words, and embedder: what de-duplication compares.",
+        ("prompt_id", "model"),
+        (
+            Column("prompt_id", "string", "the prompt", True),
+            Column("embedding", "array<float>", "unit vector of the text", True),
+            Column("model", "string", "the embedder, name@revision", True),
+            Column("seconds", "double", "its share of its batch's wall time, seconds"),
+            Column("device", "string", "where it ran"),
+            *RUN,
+        ),
+        unindexed=("embedding",),
+    ),
+    Table(
         "prompt_duplicates",
         "One row for every prompt compared; a kept prompt is its own kept_id.",
         ("prompt_id",),
@@ -176,9 +190,11 @@ _TABLES = (
             Column("kept_id", "string", "the prompt that stands for it; itself if it is kept", True),
             Column("reason", "string", "exact or semantic; null for a kept prompt"),
             Column("similarity", "double", "cosine to the kept prompt; null for a kept prompt"),
-            Column("embedding", "array<float>", "unit vector of the text", True),
+            Column(
+                "embedding", "array<float>", "unit vector of the text; an exact copy has that of what it copies", True
+            ),
             Column("model", "string", "the embedder, name@revision", True),
-            Column("seconds", "double", "its share of its batch's wall time, seconds"),
+            Column("seconds", "double", "its embedding's share of its batch's wall time, seconds; 0 for an exact copy"),
             Column("device", "string", "where it ran"),
             *RUN,
         ),

@@ -78,6 +78,7 @@ BAD = [
     ({"prompts__written": -5}, r"prompts.written: .*greater than or equal to 0"),
     ({"deduplication__similarity": 1.5}, r"deduplication.similarity: .*less than or equal to 1.*found 1.5"),
     ({"deduplication__similarity": 0}, r"deduplication.similarity: .*greater than 0"),
+    ({"deduplication__cells": 0}, r"deduplication.cells: .*greater than or equal to 1"),
     ({"generation__generators": []}, r"generation.generators: .*at least 1"),
     ({"generation__generators__0__dtype": "float64"}, r"generators.0.dtype: .*'float32', 'float16' or 'bfloat16'"),
     ({"generation__generators__0__guidance_argument": "cfg"}, r"guidance_argument: .*'guidance_scale'"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from conf.recipe import Deduplication, Run
@@ -79,6 +80,11 @@ def test_rows_in_and_rows_out(lakehouse: Lakehouse, capsys: pytest.CaptureFixtur
         "a8": ("a8", None),
     }
 
+    rows = {row["prompt_id"]: row for row in lakehouse.read("prompt_duplicates").collect()}
+    assert (rows["a3"]["similarity"], rows["a3"]["seconds"]) == (1.0, 0.0), "a copy costs no model time"
+    assert rows["a3"]["embedding"] == rows["a1"]["embedding"]
+    assert rows["a2"]["similarity"] == pytest.approx(np.dot(rows["a2"]["embedding"], rows["a1"]["embedding"]), abs=1e-5)
+
     version = lakehouse.version("prompt_duplicates")
     capsys.readouterr()
     compare(lakehouse, "d2")
@@ -120,7 +126,7 @@ def test_without_the_guard_contrast_pairs_are_duplicates_too(lakehouse: Lakehous
     found = compare(lakehouse, "d1", guard=False)
     assert found["a4"] == ("a1", "semantic")
     assert found["a7"] == ("a1", "semantic")
-    assert found["a6"] == ("a6", None), "another style is another picture, guard or not"
+    assert found["a6"] == ("a1", "semantic"), "the paper compares all"
 
 
 def test_the_answer_does_not_depend_on_where_waves_are_cut(
@@ -132,7 +138,48 @@ def test_the_answer_does_not_depend_on_where_waves_are_cut(
     add(lakehouse, FOXES[:4], "p1b", "2026-01-01 00:00:00")
     whole = {"a1": "a1", "a2": "a1", "a3": "a1", "a4": "a4", "a5": "a1", "a6": "a6", "a7": "a7", "a8": "a8"}
     assert {k: v for k, (v, _) in compare(lakehouse, "d1", wave_seconds=0.001).items()} == whole
-    assert lakehouse.version("prompt_duplicates") >= 3
+    assert lakehouse.version("prompt_embeddings") >= 3
+    assert lakehouse.read("prompt_embeddings").count() == len(FOXES) - 1, "a copy is not embedded"
+
+
+def test_a_run_that_was_killed_after_its_embeddings_makes_none_again(lakehouse: Lakehouse) -> None:
+    add(lakehouse, FOXES, "p1", "2026-01-01")
+    context = Context(lakehouse.spark, small_recipe(lakehouse), lakehouse, "d1")
+    todo = deduplicate_prompts.to_compare(lakehouse.read("prompts"), lakehouse.read("prompt_duplicates"))
+    deduplicate_prompts.embed(context, todo, minilm())
+    version = lakehouse.version("prompt_embeddings")
+    assert compare(lakehouse, "d2")["a2"] == ("a1", "semantic")
+    assert lakehouse.version("prompt_embeddings") == version
+
+
+def test_more_prompts_than_every_pair_is_compared_of_are_refused(
+    lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deduplicate_prompts, "ALL_PAIRS_AT_MOST", 1)
+    add(lakehouse, [FOXES[0], FOXES[7]], "p1", "2026-01-01")
+    with pytest.raises(
+        JobError, match="deduplication.cells: 1 compares every pair of 2 prompts; .* up to 1. Set it to"
+    ):
+        compare(lakehouse, "d1", cells=1)
+
+
+SAME = [
+    ("A red fox, in the snow!", "a red fox in the snow"),
+    ("low-poly fox", "low poly fox"),
+    ("a fox . . . in snow.", "a fox in snow"),
+]
+OTHER = [
+    ("1.5 apples", "1 5 apples"),
+    ('a sign "Open"', 'a sign "OPEN"'),
+    ("a sign “Open”", "a sign “OPEN”"),
+    ("SALE 50%", "SALE 50"),
+]
+
+
+def test_the_same_words_are_seen_through_capitals_and_punctuation(spark: SparkSession) -> None:
+    pairs = spark.createDataFrame(SAME + OTHER, "one string, other string")
+    one, other = (F.expr(deduplicate_prompts.SAME_WORDS.replace("text", name)) for name in ("one", "other"))
+    assert [row[0] for row in pairs.select(one == other).collect()] == [True] * len(SAME) + [False] * len(OTHER)
 
 
 def test_embeddings_of_other_weights_are_not_compared(lakehouse: Lakehouse) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import udfs.prompt_groups as prompt_groups
-from udfs.atoms import ARROW, atom
-from udfs.prompt_groups import EmbeddingError, GuardKeys, grouping, guard_keys, keepers
+from udfs.prompt_groups import NO_CELL, NO_FACTS, PLACED, first_pass, second_pass, whole_places
 
 
 def at(*degrees: float) -> np.ndarray:
@@ -21,6 +21,10 @@ def at(*degrees: float) -> np.ndarray:
 
 def cos(degrees: float) -> float:
     return float(np.cos(np.radians(degrees)))
+
+
+def keepers(vectors: np.ndarray, known: int, similarity: float, facts: np.ndarray | None = None) -> list[int]:
+    return list(prompt_groups.keepers(vectors, known, similarity, facts)[0])
 
 
 def test_the_first_is_kept_and_stands_for_those_like_it() -> None:
@@ -46,21 +50,17 @@ def test_the_limit_itself_is_similar_enough() -> None:
     assert keepers(vectors, 0, 0.800001) == [0, 1]
 
 
-def test_the_guard_keeps_what_differs_in_its_atoms() -> None:
-    keys = GuardKeys(atoms=np.array([0, 1, 0]), words=np.array([0, 0, 0]))
-    assert keepers(at(0, 1, 2), 0, cos(10), keys) == [0, 1, 0]
+def test_prompts_whose_atoms_differ_are_not_alike() -> None:
+    assert keepers(at(0, 1, 2), 0, cos(10), np.array([7, 8, 7])) == [0, 1, 0]
 
 
-def test_without_atoms_on_one_side_the_words_decide() -> None:
-    red, blue = [atom("color", "cat", "red")], [atom("color", "cat", "blue")]
-    keys = guard_keys(["a red cat", "red cat, snow", "a blue cat"], [red, None, blue])
-    assert keepers(at(0, 1, 2), 0, cos(10), keys) == [0, 0, 2]
+def test_a_prompt_without_atoms_agrees_with_any() -> None:
+    assert keepers(at(0, 1, 2), 0, cos(10), np.array([7, NO_FACTS, 8])) == [0, 0, 2]
 
 
-def test_the_order_of_atoms_does_not_count() -> None:
-    one, two = atom("color", "cat", "red"), atom("count", "cat", "2")
-    keys = guard_keys(["x", "y"], [[one, two], [two, one]])
-    assert keys.atoms[0] == keys.atoms[1]
+def test_the_cosine_to_what_is_kept_comes_along() -> None:
+    cosines = prompt_groups.keepers(at(0, 5, 90), 0, cos(10))[1]
+    assert np.allclose(cosines, [np.nan, cos(5), np.nan], atol=1e-6, equal_nan=True)
 
 
 angles = st.lists(st.integers(0, 359), min_size=1, max_size=40)
@@ -72,9 +72,8 @@ def test_the_map_is_flat_complete_and_does_not_depend_on_blocks(
     degrees: list[int], width: int, block: int, kinds: list[int]
 ) -> None:
     vectors = at(*degrees)
-    numbers = np.array(kinds[: len(degrees)])
-    keys = GuardKeys(atoms=numbers, words=numbers)
-    whole = keepers(vectors, 0, cos(width), keys)
+    facts = np.array(kinds[: len(degrees)])
+    whole = keepers(vectors, 0, cos(width), facts)
     assert len(whole) == len(degrees)
     assert all(whole[owner] == owner <= row for row, owner in enumerate(whole)), (
         "kept rows are their own, and come first"
@@ -82,7 +81,7 @@ def test_the_map_is_flat_complete_and_does_not_depend_on_blocks(
     before = prompt_groups.BLOCK
     try:
         prompt_groups.BLOCK = block
-        assert keepers(vectors, 0, cos(width), keys) == whole
+        assert keepers(vectors, 0, cos(width), facts) == whole
     finally:
         prompt_groups.BLOCK = before
 
@@ -101,51 +100,76 @@ def test_a_run_that_goes_on_later_ends_where_one_run_does(degrees: list[int], wi
     assert first + [places[owner] for owner in second[len(kept) :]] == whole
 
 
-def rows(**changes: object) -> pa.Table:
-    """Prompt k kept before, prompts a (like k) and b new, c an exact copy of b."""
-    base = {
-        "prompt_id": ["b", "c", "k", "a"],
-        "text": ["b", "B!", "k", "a"],
-        "created_at": [2, 2, 1, 2],
-        "known": [False, False, True, False],
-        "exact_of": [None, "b", None, None],
-        "exact_kept": [None, None, None, None],
-        "seconds": [0.1, 0.2, None, 0.3],
-        "device": ["cpu", "cpu", None, "cpu"],
-        "status": ["ok", "ok", None, "ok"],
-        "error_message": [None, None, None, None],
-    } | changes
-    table = pa.table(
-        {
-            **base,
-            "exact_of": pa.array(base["exact_of"], pa.string()),
-            "exact_kept": pa.array(base["exact_kept"], pa.string()),
-        }
-    )
-    vectors = pa.array(at(90, 91, 0, 1).tolist(), pa.list_(pa.float32()))
-    return table.append_column("embedding", vectors).append_column("atoms", pa.nulls(4, ARROW))
+Row = tuple[str, int, bool, int, int, float]
 
 
-def test_rows_in_and_rows_out() -> None:
-    answers = {row["prompt_id"]: row for row in grouping(0.9, guard=True)(rows()).to_pylist()}
-    assert {k: (r["kept_id"], r["reason"]) for k, r in answers.items()} == {
-        "a": ("k", "semantic"),
-        "b": ("b", None),
-        "c": ("b", "exact"),
-    }
-    assert answers["a"]["similarity"] == pytest.approx(cos(1), abs=1e-5)
-    assert answers["b"]["similarity"] is None
-    assert answers["c"]["seconds"] == 0.2
-    assert np.allclose(answers["c"]["embedding"], at(91)[0])
+def placed(*rows: Row, visitors: str = "") -> pa.Table:
+    """Rows (prompt_id, started, known, set, cell, degrees), sorted by place."""
+    names = ("prompt_id", "started", "known", "set", "cell", "vector")
+    columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+    vectors = [at(degrees)[0].tobytes() for degrees in columns.pop("vector")]
+    table = pa.table({**columns, "vector": vectors, "facts": [NO_FACTS] * len(rows), "visits": [[9]] * len(rows)})
+    table = table.select(PLACED.names).cast(PLACED)
+    return table.append_column("visitor", pa.array([row[0] in visitors for row in rows])) if visitors else table
 
 
-def test_a_copy_of_a_prompt_that_is_a_duplicate_points_at_what_is_kept() -> None:
-    table = rows(exact_of=[None, "z", None, None], exact_kept=[None, "k", None, None])
-    answers = {row["prompt_id"]: row for row in grouping(0.9, guard=True)(table).to_pylist()}
-    assert (answers["c"]["kept_id"], answers["c"]["reason"]) == ("k", "exact")
+def answers(table: pa.Table, rows_a_batch: int = 100) -> dict[str, dict[str, object]]:
+    batches = table.to_batches(max_chunksize=rows_a_batch)
+    return {row["prompt_id"]: row for batch in first_pass(cos(10))(batches) for row in batch.to_pylist()}
 
 
-def test_nothing_is_compared_if_a_prompt_could_not_be_embedded() -> None:
-    table = rows(status=["error", "ok", None, "ok"], error_message=["no tokens", None, None, None])
-    with pytest.raises(EmbeddingError, match="prompt b could not be embedded: no tokens"):
-        grouping(0.9, guard=True)(table)
+ROWS: list[Row] = [
+    ("k", 1, True, 1, NO_CELL, 0),
+    ("a", 2, False, 1, NO_CELL, 3),
+    ("b", 2, False, 1, NO_CELL, 90),
+    ("c", 2, False, 2, 5, 90),
+    ("d", 2, False, 2, 5, 95),
+    ("e", 2, False, 2, 6, 90),
+]
+
+
+def test_the_first_pass_answers_what_is_not_known_place_by_place() -> None:
+    found = answers(placed(*ROWS))
+    assert {name: row["kept_id"] for name, row in found.items()} == {"a": "k", "b": "b", "c": "c", "d": "c", "e": "e"}
+    assert found["b"]["similarity"] is None
+    assert found["d"]["similarity"] == round(cos(5), 6)
+
+
+def test_only_what_a_second_pass_looks_at_keeps_its_vector() -> None:
+    found = answers(placed(*ROWS))
+    assert [name for name in "abcde" if found[name]["vector"] is not None] == ["c", "e"]
+
+
+@given(st.integers(1, 7))
+def test_the_first_pass_does_not_depend_on_batches(rows_a_batch: int) -> None:
+    assert answers(placed(*ROWS), rows_a_batch) == answers(placed(*ROWS))
+
+
+@given(st.lists(st.integers(0, 2), max_size=30).map(sorted), st.integers(1, 9))
+def test_a_place_is_never_cut(sets: list[int], rows_a_batch: int) -> None:
+    table = placed(*[(f"{number:02d}", 0, False, each, 0, 0.0) for number, each in enumerate(sets)]) if sets else None
+    tables = list(whole_places(table.to_batches(max_chunksize=rows_a_batch))) if table else []
+    assert [each for found in tables for each in found["set"].to_pylist()] == sets
+    found = [set(each["set"].to_pylist()) for each in tables]
+    assert all(not one & other for one, other in pairwise(found))
+
+
+def near(*rows: Row, visitors: str) -> set[tuple[str, str, bool]]:
+    found = second_pass(cos(10))(placed(*rows, visitors=visitors).to_batches())
+    return {(row["prompt_id"], row["other"], row["known"]) for batch in found for row in batch.to_pylist()}
+
+
+def test_of_two_that_meet_the_earlier_is_named_as_the_other() -> None:
+    host, before, after = ("h", 2, False, 1, 0, 0.0), ("g", 2, False, 1, 0, 3.0), ("i", 1, False, 1, 0, 3.0)
+    assert near(host, before, visitors="g") == {("h", "g", False)}
+    assert near(host, after, visitors="i") == {("h", "i", False)}
+    assert near(host, ("z", 2, False, 1, 0, 3.0), visitors="z") == {("z", "h", False)}
+
+
+def test_what_was_kept_before_comes_first_whenever_it_was_written() -> None:
+    assert near(("k", 9, True, 1, 0, 0.0), ("a", 1, False, 1, 0, 3.0), visitors="a") == {("a", "k", True)}
+
+
+def test_two_visitors_and_two_that_live_there_do_not_meet() -> None:
+    rows: list[Row] = [("h", 1, False, 1, 0, 0.0), ("i", 1, False, 1, 0, 0.0)]
+    assert near(*rows, ("v", 1, False, 1, 0, 90.0), ("w", 1, False, 1, 0, 90.0), visitors="vw") == set()
