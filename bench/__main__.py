@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import resume, scoring, shards
+from bench import resume, scoring, shards, writers
 from jobs.launch import start_spark
 
 
@@ -15,6 +15,8 @@ def main() -> int:
     row = scoring.measure(spark).row("scoring in Spark", "two bare processes", scoring.PICTURES, "pictures")
     print(row, flush=True)
     row = shards.measure().row("writing shards", "webdataset.ShardWriter", shards.SAMPLES, "samples")
+    print(row, flush=True)
+    row = writers.measure().row("64 requests in flight", "one in flight", writers.REQUESTS, "answers")
     print(row, flush=True)
     spent, read, stored = resume.measure(spark)
     print(

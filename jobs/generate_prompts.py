@@ -160,9 +160,8 @@ def _say_what_is_short(context: Context, plan: dict[Cell, int]) -> None:
     missing = sum(targets.values()) - sum(present.values())
     if not short or missing <= 0:
         return
-    listed = "; ".join(
-        f"{' / '.join(cell[1:])} {have} of {want}" for cell, (have, want) in list(short.items())[:_LISTED]
-    )
+    widest = sorted(short.items(), key=lambda item: (item[1][0] - item[1][1], item[0]))[:_LISTED]
+    listed = "; ".join(f"{' / '.join(cell[1:])} {have} of {want}" for cell, (have, want) in widest)
     more = f"; {len(short) - _LISTED} more" if len(short) > _LISTED else ""
     context.say(
         f"prompts: the {GRAMMAR} has no more to say in {len(short)} cells"

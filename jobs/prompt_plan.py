@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from conf.recipe import GRAMMAR, Recipe
 from jobs.launch import Context
@@ -41,7 +42,7 @@ def keep(context: Context, plan: Mapping[Cell, int]) -> None:
         sums: Counter[str] = Counter()
         for cell, asked in plan.items():
             sums[cell[0]] += asked
-        said = "; ".join(f"{writer} {asked:,}" for writer, asked in sums.items())
+        said = "; ".join(f"{writer} {asked:,}" for writer, asked in sorted(sums.items()))
         context.say(f"prompt_plan: {sum(plan.values()):,} prompts in {len(plan):,} cells{': ' if said else ''}{said}")
         return
     rows = context.lakehouse.read("prompt_plan").select(*COLUMNS, "asked").collect()
@@ -61,7 +62,7 @@ def of_writer(plan: Mapping[Cell, int], writer: str) -> dict[Cell, int]:
 
 def counts(prompts: DataFrame) -> dict[Cell, int]:
     """Prompts in each cell, whatever their status: what was asked for is not asked for again."""
-    rows = prompts.where("template is not null").groupBy(*COLUMNS).agg({"prompt_id": "count_distinct"}).collect()
+    rows = prompts.where("template is not null").groupBy(*COLUMNS).agg(F.countDistinct("prompt_id")).collect()
     return {(row[0], row[1], row[2], row[3], row[4]): row[5] for row in rows}
 
 
