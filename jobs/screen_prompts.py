@@ -33,6 +33,8 @@ def run(context: Context) -> None:
     done, others = read("prompt_scores"), with_other_screens(read("prompt_scores"), screens.model)
     if context.retry == "stale":
         prompts, done = prompts.join(others, "prompt_id", "left_semi"), done.where(own)
+    elif context.retry == "errors":
+        done = done.where(own).unionByName(never_answered(done))
     run_waves(
         context,
         "prompt_scores",
@@ -54,6 +56,11 @@ def with_other_screens(scores: DataFrame, screener: str) -> DataFrame:
     newest = Window.partitionBy("prompt_id").orderBy(F.desc("created_at"), F.desc("screener"))
     rows = scores.where("status = 'ok'").withColumn("place", F.row_number().over(newest))
     return rows.where((F.col("place") == 1) & (F.col("screener") != screener)).select("prompt_id")
+
+
+def never_answered(scores: DataFrame) -> DataFrame:
+    """The rows of prompts that no screens have answered."""
+    return scores.join(scores.where("status = 'ok'").select("prompt_id").distinct(), "prompt_id", "left_anti")
 
 
 def screened(wave: DataFrame, compared: DataFrame, screens: Screens) -> DataFrame:

@@ -66,6 +66,7 @@ with unanswered as (
     left join prompt_scores as answered
         on answered.status = 'ok'
         and answered.prompt_id = failed.prompt_id
+        and (answered.screener = failed.screener or answered.created_at > failed.created_at)
     where failed.status = 'error' and answered.status is null
     union all
     select

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from conf.chat import LanguageModel
-from conf.recipe import Enhancement
+from conf.recipe import Enhancement, Run
 from jobs import enhance_prompts
 from jobs.launch import Context
 from schemas.delta import Lakehouse
@@ -22,7 +22,7 @@ from udfs.writers import GrammarWriter
 
 def written(lakehouse: Lakehouse) -> dict:
     row = GrammarWriter(small_recipe(lakehouse).labels).write("position", "snow", "flat", "tags", 0)
-    return row | {"source": "grammar", "writer": "grammar@2"}
+    return row | {"source": "grammar", "writer": "grammar@2", "status": "ok"}
 
 
 def run(lakehouse: Lakehouse, run_id: str, retry: str | None = None, **parts: Any) -> list[dict]:
@@ -131,3 +131,40 @@ def test_a_language_model_enhances_and_what_it_lost_is_named(lakehouse: Lakehous
         assert [row["text"] for row in again if row["prompt_id"] == "cut" and row["status"] == "ok"] == [
             "two blue stars glow"
         ]
+
+
+class KilledError(RuntimeError):
+    """What stands for a power cut: raised where the first wave has been committed."""
+
+
+class Killed(Context):
+    def say(self, text: str) -> None:
+        if "prompts, " in text:
+            raise KilledError(text)
+
+
+def test_a_run_that_was_killed_asks_for_nothing_again_that_was_committed(lakehouse: Lakehouse) -> None:
+    with chat_server(seconds=0.0) as server:
+        server.say = lambda text, number: "two blue stars glow"
+        model = LanguageModel(
+            name="writer", kind="openai", model="m", url=server.url, temperature=0, attempts=1, licence="MIT"
+        )
+        recipe = small_recipe(
+            lakehouse,
+            language_models=(model,),
+            enhancement=Enhancement(language_model="writer"),
+            run=Run(wave_seconds=0.001),
+        )
+        prompts = [prompt(f"p{n}", f"a star with {n} points") for n in range(7)]
+        accept(lakehouse, *prompts, prompt("of another policy", "a star"))
+        everything = lakehouse.spark.table("accepted_prompts")
+        everything.where("prompt_id = 'p0'").createOrReplaceTempView("accepted_prompts")
+        enhance_prompts.run(Context(lakehouse.spark, recipe, lakehouse, "e1"))  # its seconds make the waves small
+        everything.createOrReplaceTempView("accepted_prompts")
+        with pytest.raises(KilledError):
+            enhance_prompts.run(Killed(lakehouse.spark, recipe, lakehouse, "e2"))
+        committed = lakehouse.read("enhanced_prompts").count()
+        assert 1 < committed < 7
+        assert len(server.asked) == committed
+        enhance_prompts.run(Context(lakehouse.spark, recipe, lakehouse, "e3"))
+        assert len(server.asked) == len(set(server.asked)) == lakehouse.read("enhanced_prompts").count() == 7
