@@ -111,6 +111,7 @@ def test_rows_in_and_rows_out(lakehouse: Lakehouse, capsys: pytest.CaptureFixtur
     }
 
 
+@pytest.mark.slow
 def test_a_copy_finds_what_stands_for_it_after_the_rules_were_changed(lakehouse: Lakehouse) -> None:
     """b of another category was taken for a; under the guard a and b would not even be compared."""
     a, b = prompt("a", "a red fox in the snow"), prompt("b", "the red fox in the snow", category="night")
@@ -129,6 +130,7 @@ def test_without_the_guard_contrast_pairs_are_duplicates_too(lakehouse: Lakehous
     assert found["a6"] == ("a1", "semantic"), "the paper compares all"
 
 
+@pytest.mark.slow
 def test_the_answer_does_not_depend_on_where_waves_are_cut(
     lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -143,6 +143,7 @@ class Killed(Context):
             raise KilledError(text)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_asks_for_nothing_again_that_was_committed(lakehouse: Lakehouse) -> None:
     with chat_server(seconds=0.0) as server:
         server.say = lambda text, number: "two blue stars glow"

@@ -46,6 +46,7 @@ def compare(spark: SparkSession, rows: list[dict[str, Any]], known: set[str], ta
     return {row["prompt_id"]: (row["kept_id"], row["similarity"]) for row in found}
 
 
+@pytest.mark.slow
 @settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 1 << 30))
 def test_each_is_like_the_one_that_stands_for_it_however_spark_cuts_the_rows(
