@@ -87,6 +87,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.slow
 def test_a_language_model_enhances_and_what_it_lost_is_named(lakehouse: Lakehouse) -> None:
     """Every answer is a row: a text with its screens, or the error; only errors are asked again, when asked for."""
     prompts = [prompt(name, f"a red circle in the snow, {name}", RED) for name in ANSWERS]

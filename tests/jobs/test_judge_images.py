@@ -64,7 +64,9 @@ def life(spark: SparkSession, lakehouse_template: Path, tmp_path_factory: pytest
     accepted = [{"prompt_id": f"of_{picture.image_id}"} for picture in PICTURES]
     kept = [row | {"kept_id": row["prompt_id"], "embedding": [1.0], "model": "test@1"} for row in accepted]
     append(spark, house, "prompt_duplicates", kept, "compared")
-    append(spark, house, "prompt_scores", [row | {"screener": "test@1"} for row in accepted], "screened")
+    append(
+        spark, house, "prompt_scores", [row | {"screener": "test@1", "status": "ok"} for row in accepted], "screened"
+    )
     gate = {"policy": "test", "gate": "judge", "kind": "generated", "minimum": 0.5}
     append(spark, house, "thresholds", [gate], "published")
     life = Life(Context(spark, small_recipe(house, judge=judge, run=Run(max_error_fraction=1)), house, "none"))

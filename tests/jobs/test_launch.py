@@ -14,6 +14,7 @@ import yaml
 from conf.loading import RecipeError
 from conf.recipe import Recipe, load_recipe
 from jobs import launch
+from schemas.tables import SCHEMA_VERSION
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -45,7 +46,7 @@ def a_table(recipe: Recipe, name: str, properties: dict[str, str]) -> None:
 
 def test_a_lakehouse_of_another_recipe_is_refused(recipe_file: Path) -> None:
     recipe = load_recipe(recipe_file)
-    a_table(recipe, "images", {"goldpan.recipe": "theirs", "goldpan.schema_version": "1"})
+    a_table(recipe, "images", {"goldpan.recipe": "theirs", "goldpan.schema_version": SCHEMA_VERSION})
     with pytest.raises(
         RecipeError,
         match=r"mine\.yaml: lakehouse: .* belongs to the recipe 'theirs', this one is 'demo'.*folder of its own",
@@ -57,7 +58,8 @@ def test_a_table_of_another_schema_version_is_refused(recipe_file: Path) -> None
     recipe = load_recipe(recipe_file)
     a_table(recipe, "images", {"goldpan.recipe": "demo", "goldpan.schema_version": "99"})
     with pytest.raises(
-        RecipeError, match=r"the table images in .* has schema version 99, this Goldpan writes version 1"
+        RecipeError,
+        match=rf"the table images in .* has schema version 99, this Goldpan writes version {SCHEMA_VERSION}",
     ):
         launch.check_owner(recipe)
 
@@ -65,7 +67,7 @@ def test_a_table_of_another_schema_version_is_refused(recipe_file: Path) -> None
 def test_an_empty_folder_and_an_own_lakehouse_are_fine(recipe_file: Path) -> None:
     recipe = load_recipe(recipe_file)
     launch.check_owner(recipe)
-    a_table(recipe, "images", {"goldpan.recipe": "demo", "goldpan.schema_version": "1"})
+    a_table(recipe, "images", {"goldpan.recipe": "demo", "goldpan.schema_version": SCHEMA_VERSION})
     launch.check_owner(recipe)
 
 
