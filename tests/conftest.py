@@ -25,6 +25,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         SparkSession.builder.appName("goldpan tests")
         .master("local[2]")
         .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.sql.constraintPropagation.enabled", "false")  # as start_spark has it: minutes of planning
         .config("spark.sql.warehouse.dir", str(warehouse))
         .getOrCreate()
     )
