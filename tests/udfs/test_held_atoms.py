@@ -104,7 +104,7 @@ def test_facts_of_a_prompt_without_atoms_are_read_from_its_words() -> None:
     facts = stated('a red cat next to three dogs without a leash and "HI"', None)
     assert sorted(str(fact["kind"]) for fact in facts) == ["absence", "color", "count", "relation", "text"]
     assert lost(facts, 'A red cat sits next to 3 happy dogs, no leash, a board says "HI".') == []
-    assert lost(facts, 'A red cat sits next to 2 happy dogs, no leash, a board says "HI".') == ["count dogs 3"]
+    assert lost(facts, 'A red cat sits next to 2 happy dogs, no leash, a board says "HI".') == ["count dog 3"]
 
 
 def test_places_and_styles_are_not_asked_of_words_and_a_prompt_without_facts_holds_all() -> None:
