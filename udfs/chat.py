@@ -16,7 +16,7 @@ A model of udfs/harness.py may return those exceptions from its `run`: each beco
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 Message = dict[str, str]  # role: system, user or assistant; content: the text
 Schema = dict[str, Any]
@@ -105,6 +105,3 @@ def checked(answer: Answer) -> Answer | ChatError:
     if not answer.text.strip():
         return EmptyAnswerError(f"the answer is empty (finish reason {answer.finish_reason})", answer)
     return answer
-
-
-Dtype = Literal["float32", "float16", "bfloat16"]

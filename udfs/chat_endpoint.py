@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import email.utils
 import time
+import weakref
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,20 +108,14 @@ class LoadedEndpoint:
         connect = min(_CONNECT_SECONDS, self.spec.timeout_seconds)
         self.client = AsyncOpenAI(
             base_url=self.spec.url,
-            api_key=self.key
-            or NO_KEY,  # else the package would send the key that the environment has for another server
+            # without one the package would send the key that the environment has for another server
+            api_key=self.key or NO_KEY,
             max_retries=self.spec.attempts - 1,
             timeout=Timeout(self.spec.timeout_seconds, connect=connect),
             http_client=DefaultAioHttpClient(),  # half the work a request of its own one
         )
-
-    def __del__(self) -> None:
-        closing = self.client.close()
-        try:
-            self.runner.run(closing)
-            self.runner.close()
-        except Exception:  # another loop runs in this thread, or the interpreter ends: the sockets end with it
-            closing.close()
+        # also at the process's end, while the interpreter is still whole: a __del__ would wait for threads that are gone
+        weakref.finalize(self, _close, self.runner, self.client)
 
     def admit(self) -> None:
         """Ask for the list of models: every such server has it, and it says whether url and key are right."""
@@ -138,13 +133,16 @@ class LoadedEndpoint:
                     f"{self.spec.name}: {self.spec.url} refuses the key (HTTP {error.status_code})."
                     " Put the right one into the variable or secret that the recipe names."
                 ) from None
-            # a server without that list: the requests will show
+            # else a server without that list: the requests will show
+        except ValueError:  # its list is no JSON: that is not what it is asked for
+            pass
 
     def complete(self, requests: list[Request]) -> list[Answer | Exception]:
         return self.runner.run(self._complete(requests))
 
     async def _listed(self) -> None:
-        await self.client.with_options(max_retries=min(2, self.spec.attempts - 1)).models.list()
+        client = self.client.with_options(max_retries=min(2, self.spec.attempts - 1))
+        await client.get("/models", cast_to=object)
 
     async def _complete(self, requests: list[Request]) -> list[Answer | Exception]:
         slots = asyncio.Semaphore(self.spec.in_flight)
@@ -165,19 +163,20 @@ class LoadedEndpoint:
         """The completion; a Retry-After that the package gives up on is waited for here."""
         from openai import APIStatusError
 
-        for attempt in range(self.spec.attempts):
+        client, left = self.client, self.spec.attempts
+        while True:
             try:
                 # its timeout counts between two bytes: a server that trickles them would hold a request for ever
                 async with asyncio.timeout(self.spec.attempts * (self.spec.timeout_seconds + _LIBRARY_WAITS)):
                     # as JSON: an object for each answer, built and checked by pydantic, would cost as much again
-                    return await self.client.post("/chat/completions", cast_to=object, body=self._body(request))
+                    return await client.post("/chat/completions", cast_to=object, body=self._body(request))
             except APIStatusError as error:
+                left -= 1 + int(error.request.headers.get("x-stainless-retry-count", "0"))  # the package's own count
                 wait = retry_after(error.response.headers.get("retry-after"))
-                last = attempt + 1 == self.spec.attempts
-                if last or wait is None or not _LIBRARY_WAITS < wait <= LONGEST_WAIT:
+                if left < 1 or wait is None or not _LIBRARY_WAITS < wait <= LONGEST_WAIT:
                     raise
                 await asyncio.sleep(wait)
-        raise AssertionError("attempts is at least 1")
+                client = self.client.with_options(max_retries=left - 1)
 
     def _body(self, request: Request) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -216,6 +215,16 @@ class LoadedEndpoint:
 
     def _without_key(self, text: str) -> str:
         return text.replace(self.key, "***") if self.key else text
+
+
+def _close(runner: asyncio.Runner, client: Any) -> None:
+    """End the connections. Where another loop runs in this thread they end with their sockets."""
+    closing = client.close()
+    try:
+        runner.run(closing)
+        runner.close()
+    except RuntimeError:
+        closing.close()
 
 
 def retry_after(header: str | None) -> float | None:

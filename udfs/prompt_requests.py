@@ -31,6 +31,7 @@ SCHEMA: dict[str, Any] = {
     "required": ["prompt"],
     "additionalProperties": False,
 }
+_ROWS_A_BATCH = 1024
 REQUEST = pa.schema(
     [
         ("prompt_id", pa.string()),
@@ -58,8 +59,10 @@ class PromptRequests:
         for batch in batches:
             for row in batch.to_pylist():
                 cell = {name: row[name] for name in CELL}
-                rows = [self.request(cell, index) for index in range(row["wanted"])]
-                yield pa.RecordBatch.from_pylist(rows, schema=REQUEST)
+                for start in range(0, row["wanted"], _ROWS_A_BATCH):
+                    numbers = range(start, min(start + _ROWS_A_BATCH, row["wanted"]))
+                    rows = [self.request(cell, number) for number in numbers]
+                    yield pa.RecordBatch.from_pylist(rows, schema=REQUEST)
 
     def request(self, cell: dict[str, str], index: int) -> dict[str, Any]:
         """The request of a cell and number: the same always, anywhere. KeyError for a slug that the taxonomy lacks."""
