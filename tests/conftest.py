@@ -1,4 +1,6 @@
-"""One Spark session a run and, for each test, an empty lakehouse: a copy of a template that is made once."""
+"""One Spark session a worker of pytest-xdist and, for each test, an empty lakehouse: a copy of a template that is made
+once.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +28,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         .master("local[2]")
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.sql.constraintPropagation.enabled", "false")  # as start_spark has it: minutes of planning
+        # Tables of a few rows: compiling a query takes longer than interpreting it.
+        .config("spark.sql.codegen.wholeStage", "false")
+        .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")
         .config("spark.sql.warehouse.dir", str(warehouse))
         .getOrCreate()
     )

@@ -19,12 +19,7 @@ from schemas.sql_views import register_views, view_texts
 from schemas.tables import TABLES
 from tests.schemas.world import CIRCLE, NOW, RED, World
 
-# A view over views is compiled and planned for seconds: for a hundred rows it need not be compiled, nor asked twice.
-FOR_FEW_ROWS = {
-    "spark.sql.adaptive.enabled": "false",
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-}
+ADAPTIVE = "spark.sql.adaptive.enabled"
 SHARED = ("prompt_checks", "candidates", "image_checks", "image_decisions")
 
 
@@ -120,16 +115,14 @@ def engines(
         lakehouse.path("images")
     )
     lakehouse.register()
-    before = {name: str(spark.conf.get(name)) for name in FOR_FEW_ROWS}
-    for name, value in FOR_FEW_ROWS.items():
-        spark.conf.set(name, value)
+    before = str(spark.conf.get(ADAPTIVE))
+    spark.conf.set(ADAPTIVE, "false")  # a view over views is planned for seconds, and adaptively at every stage
     register_views(spark)
     for view in SHARED:
         spark.catalog.cacheTable(view)
     yield spark, open_lakehouse(str(root))
     spark.catalog.clearCache()
-    for name, value in before.items():
-        spark.conf.set(name, value)
+    spark.conf.set(ADAPTIVE, before)
 
 
 def filled(spark: SparkSession, template: Path, root: Path, world: World) -> Lakehouse:
