@@ -218,14 +218,12 @@ class Bench:
             {name: F.lit("none") for name in ("task", "category", "source", "writer")}
         )
         lacking = {c.name: F.lit(None).cast(c.type) for c in TABLES["prompts"].columns if c.name not in frame.columns}
-        self.house.append("prompts", with_run(frame.withColumns(lacking), RUN), "bench", 0)
+        self.house.append("prompts", with_run(frame.withColumns(lacking), RUN))
 
     def embed(self) -> float:
         """Seconds that the model takes for all first prompts."""
         first = self.todo().where("exact_of is null").repartition(CORES)
-        return seconds(
-            lambda: self.house.append("prompt_embeddings", with_run(embedded(first, minilm()), RUN), "bench", 0)
-        )
+        return seconds(lambda: self.house.append("prompt_embeddings", with_run(embedded(first, minilm()), RUN)))
 
     def todo(self) -> DataFrame:
         return stored(to_compare(self.house.read("prompts"), self.house.read("prompt_duplicates")))
@@ -255,7 +253,7 @@ class Bench:
         pq.write_table(rows, self.root / "bench_vectors.parquet")
         frame = self.spark.read.parquet(str(self.root / "bench_vectors.parquet")).repartition(CORES)
         made = {"model": F.lit(minilm().model), "seconds": F.lit(0.0), "device": F.lit("cpu")}
-        self.house.append("prompt_embeddings", with_run(frame.withColumns(made), RUN), "bench", 0)
+        self.house.append("prompt_embeddings", with_run(frame.withColumns(made), RUN))
 
     def export(self, prompts: list[Prompt], folder: Path) -> None:
         """What the peers read: texts, and for each the vector of the first with its words."""

@@ -81,7 +81,7 @@ def _fill(spark: SparkSession, house: Lakehouse, recipe: Recipe) -> None:
         )
     )
     lacking = {c.name: F.lit(None).cast(c.type) for c in TABLES["images"].columns if c.name not in rows.columns}
-    house.append("images", with_run(rows.withColumns(lacking), "bench"), "bench", wave=0)
+    house.append("images", with_run(rows.withColumns(lacking), "bench"))
 
 
 def _read(spark: SparkSession) -> int:

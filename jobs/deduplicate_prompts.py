@@ -13,7 +13,6 @@ guard. Answers do not depend on how Spark cuts the rows, nor on where a run was 
 
 from __future__ import annotations
 
-import uuid
 from functools import reduce
 
 import pyarrow as pa
@@ -120,7 +119,7 @@ def _compare(context: Context, todo: DataFrame, rules: Deduplication, model: str
     seen = found.withColumn("model", F.lit(model)).observe(
         counts, F.count(F.lit(1)).alias("all"), F.count_if(F.col("reason").isNull()).alias("kept")
     )
-    context.lakehouse.append("prompt_duplicates", with_run(seen, context.run_id), uuid.uuid4().hex, 0)
+    context.lakehouse.append("prompt_duplicates", with_run(seen, context.run_id))
     context.say(
         f"prompt_duplicates: {counts.get['all']:,} prompts compared, {counts.get['kept']:,} of them kept;"
         f" table version {context.lakehouse.version('prompt_duplicates')}"

@@ -248,7 +248,7 @@ def _record(context: Context, release: Release) -> None:
     index = context.spark.read.schema("key string, subset string, shard int").parquet(*paths)
     rows = index.select(F.lit(release.name).alias("release"), F.col("key").alias("image_id"), "subset", "shard")
     todo = context.lakehouse.missing(rows, "release_samples")
-    context.lakehouse.append("release_samples", with_run(todo, context.run_id), context.run_id, wave=release.number)
+    context.lakehouse.append("release_samples", with_run(todo, context.run_id))
     row = {
         "release": release.name,
         "policy": manifest["policy"]["name"],
@@ -260,7 +260,7 @@ def _record(context: Context, release: Release) -> None:
         "folder": str(release.folder),
     }
     frame = context.lakehouse.rows("releases", [row], context.run_id)
-    context.lakehouse.append("releases", frame, context.run_id, wave=release.number)
+    context.lakehouse.append("releases", frame)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def record(context: Context, now: str, seconds: dict[str, float]) -> None:
     """The row of this run, which has come to its end."""
     row = {"fingerprint": now, "table_versions": context.table_versions(_READ), "seconds": seconds}
     frame = context.lakehouse.rows("runs", [row], context.run_id)
-    context.lakehouse.append("runs", frame, context.run_id, wave=0)
+    context.lakehouse.append("runs", frame)
 
 
 def _files(folder: Traversable, inside: str = "") -> list[tuple[str, Traversable]]:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import math
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -131,15 +130,12 @@ def _run(
     tasks = context.spark.sparkContext.defaultParallelism
     size = _first_wave(context, seconds, tasks)
     progress.started = time.monotonic()
-    # Not the run's id: a run may write one table several times (two generators, two passes), and Delta skips a wave that
-    # it believes to have.
-    commits = uuid.uuid4().hex
     wave = 0
     while progress.done < progress.total:
         rest = progress.total - progress.done
         end = progress.total if rest < 1.5 * size else progress.done + size  # a last wave of a few rows costs a commit
         part = rows.where(F.col("_n").between(progress.done, end - 1))
-        errors, seconds = _commit(context, table, transform(spread(part, tasks)), commits, wave)
+        errors, seconds = _commit(context, table, transform(spread(part, tasks)), wave)
         progress.done, progress.errors, wave = end, progress.errors + errors, wave + 1
         context.say(progress.line(table))
         _check_ceiling(context, table, progress)
@@ -167,7 +163,7 @@ def _next_wave(wanted: float, size: int, rate: float, seconds: float | None, tas
     return max(tasks, round(min(by_model, _BESIDE_THE_MODEL * by_rate)))
 
 
-def _commit(context: Context, table: str, frame: DataFrame, commits: str, wave: int) -> tuple[int, float | None]:
+def _commit(context: Context, table: str, frame: DataFrame, wave: int) -> tuple[int, float | None]:
     """Append one wave; how many of its rows are errors, and the mean of `seconds`. Both are taken while writing: no
     model runs twice.
     """
@@ -179,7 +175,7 @@ def _commit(context: Context, table: str, frame: DataFrame, commits: str, wave: 
     seen = with_run(frame, context.run_id).observe(
         counts, F.count_if(is_error).alias("errors"), F.count(F.lit(1)).alias("rows"), seconds.alias("seconds")
     )
-    context.lakehouse.append(table, seen, commits, wave)
+    context.lakehouse.append(table, seen)
     return int(counts.get["errors"]), counts.get["seconds"]
 
 

@@ -76,13 +76,10 @@ class Lakehouse:
         ddl = ", ".join(f"{column.name} {column.type}" for column in columns)
         return with_run(self.spark.createDataFrame(rows, ddl), run_id)
 
-    def append(self, table: str, frame: DataFrame, commits: str, wave: int) -> None:
-        """Append one wave. The commit is guarded: the same (commits, wave) again adds nothing, so `commits` must be new for
-        every loop of waves; restart safety is the caller's anti-join.
-        """
-        columns = TABLES[table].column_names
-        writer = frame.select(*columns).write.format("delta").mode("append")
-        writer.option("txnAppId", f"{table}/{commits}").option("txnVersion", wave).save(self.path(table))
+    def append(self, table: str, frame: DataFrame) -> None:
+        """Append the rows in one commit. What must not be there twice, the caller takes out by an anti-join (`missing`)."""
+        # No txnAppId: Delta would gather the table's state before each commit, which takes longer than the commit.
+        frame.select(*TABLES[table].column_names).write.format("delta").mode("append").save(self.path(table))
 
     def replace(self, table: str, frame: DataFrame, where: str | None = None) -> None:
         """Replace the whole table, or the rows that meet `where`, in one commit."""

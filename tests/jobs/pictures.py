@@ -88,4 +88,4 @@ def append(spark: SparkSession, lakehouse: Lakehouse, table: str, rows: list[dic
     frame = spark.createDataFrame(values, ddl).withColumns(
         {"run_id": F.lit(run_id), "created_at": F.current_timestamp()}
     )
-    lakehouse.append(table, with_run(frame, run_id), run_id, 0)
+    lakehouse.append(table, with_run(frame, run_id))

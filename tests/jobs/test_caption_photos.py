@@ -35,7 +35,7 @@ def put(lakehouse: Lakehouse, run: str, photos: list[tuple[Any, ...]]) -> None:
     columns = [c for c in TABLES["photos"].columns if c.name not in ("run_id", "created_at")]
     full = [tuple(row.get(c.name) for c in columns) for row in rows]
     frame = lakehouse.spark.createDataFrame(full, ", ".join(f"{c.name} {c.type}" for c in columns))
-    lakehouse.append("photos", with_run(frame, run), run, 0)
+    lakehouse.append("photos", with_run(frame, run))
 
 
 def test_every_photograph_gets_its_sources_captions_once(

@@ -34,7 +34,7 @@ def add(lakehouse: Lakehouse, prompts: list[Prompt], run_id: str, at: str) -> No
     frame = with_run(lakehouse.spark.createDataFrame(prompts, ddl), run_id).withColumn(
         "created_at", F.lit(at).cast("timestamp")
     )
-    lakehouse.append("prompts", frame, run_id, 0)
+    lakehouse.append("prompts", frame)
 
 
 def compare(
@@ -191,7 +191,7 @@ def test_embeddings_of_other_weights_are_not_compared(lakehouse: Lakehouse) -> N
         "prompt_id string, kept_id string, embedding array<float>, model string",
     )
     empty = {name: F.lit(None) for name in ("reason", "similarity", "seconds", "device")}
-    lakehouse.append("prompt_duplicates", with_run(other.withColumns(empty), "old"), "old", 0)
+    lakehouse.append("prompt_duplicates", with_run(other.withColumns(empty), "old"))
     with pytest.raises(
         JobError, match=f"holds embeddings of all_minilm_l6_v2@000000000000, this run adds some of {minilm().model}"
     ):

@@ -68,7 +68,7 @@ def store(lakehouse: Lakehouse, samples: list[tuple[dict[str, Any], bytes]]) -> 
         rows = [row | also | {"image": image} for row, image in samples if row["kind"] == kind]
         full = [tuple(row.get(c.name) for c in columns) for row in rows]
         frame = lakehouse.spark.createDataFrame(full, ", ".join(f"{c.name} {c.type}" for c in columns))
-        lakehouse.append(table, with_run(frame, "store"), "store", 0)
+        lakehouse.append(table, with_run(frame, "store"))
 
 
 def made(spark: SparkSession, lakehouse: Lakehouse, run: str) -> Context:

@@ -50,7 +50,7 @@ def kept(lakehouse: Lakehouse, **stands: str) -> None:
         rows, "prompt_id string, kept_id string, embedding array<float>, model string"
     )
     frame = frame.selectExpr("*", "null reason", "null similarity", "null seconds", "null device")
-    lakehouse.append("prompt_duplicates", with_run(frame, "d1"), "d1", 0)
+    lakehouse.append("prompt_duplicates", with_run(frame, "d1"))
 
 
 def test_rows_in_and_rows_out(lakehouse: Lakehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

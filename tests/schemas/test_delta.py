@@ -64,16 +64,6 @@ def test_a_null_with_its_reason_replaces_a_value_and_a_value_removes_the_reason(
     assert (row["blur"], row["reasons"], row["revisions"]) == (0.4, {}, {"blur": "t@3"})
 
 
-def test_the_same_wave_of_the_same_run_is_written_once(spark: SparkSession, lakehouse: Lakehouse) -> None:
-    row = {"image_id": "a", "group_id": "a"}
-    once = with_run(frame(spark, "image_duplicates", [row]).drop("run_id", "created_at"), "run1")
-    lakehouse.append("image_duplicates", once, "run1", 0)
-    lakehouse.append("image_duplicates", once, "run1", 0)
-    assert lakehouse.read("image_duplicates").count() == 1
-    lakehouse.append("image_duplicates", once, "run2", 0)
-    assert lakehouse.read("image_duplicates").count() == 2, "another run's first wave is not the same wave"
-
-
 @pytest.mark.parametrize(
     ("table", "row", "constraint"),
     [
@@ -100,7 +90,7 @@ def test_a_row_that_breaks_a_constraint_is_refused(
     bad = frame(spark, table, [row]).withColumn("created_at", F.current_timestamp())
     bad = bad.withColumn("run_id", F.lit("r")) if "run_id" in TABLES[table].column_names else bad
     with pytest.raises(Exception, match=constraint):
-        lakehouse.append(table, bad, "run1", 0)
+        lakehouse.append(table, bad)
     assert lakehouse.read(table).count() == 0
 
 
@@ -115,7 +105,7 @@ def test_replacing_one_policy_leaves_the_others(spark: SparkSession, lakehouse: 
             frame(spark, "quotas", [{"policy": policy, "at_most": at_most}]).drop("run_id", "created_at"), "run1"
         )
 
-    lakehouse.append("quotas", quotas("a", 1).union(quotas("b", 2)), "run1", 0)
+    lakehouse.append("quotas", quotas("a", 1).union(quotas("b", 2)))
     lakehouse.replace("quotas", quotas("a", 9), where="policy = 'a'")
     assert sorted((row["policy"], row["at_most"]) for row in lakehouse.read("quotas").collect()) == [("a", 9), ("b", 2)]
 

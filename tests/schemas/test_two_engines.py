@@ -130,7 +130,7 @@ def filled(spark: SparkSession, template: Path, root: Path, world: World) -> Lak
     lakehouse = Lakehouse(spark, str(root), "test")
     for name, rows in world.tables.items():
         if rows:
-            lakehouse.append(name, spark.createDataFrame(rows, TABLES[name].ddl).coalesce(1), "run", 0)
+            lakehouse.append(name, spark.createDataFrame(rows, TABLES[name].ddl).coalesce(1))
     return lakehouse
 
 
