@@ -6,6 +6,8 @@ SPARK_SUBMIT := .venv/bin/spark-submit
 # One thread a process: Spark's workers and the tests fill the cores themselves.
 export OMP_NUM_THREADS ?= 1
 export TOKENIZERS_PARALLELISM ?= false
+# Containers set it; then every process would compile torch and transformers anew, which takes longer than importing them.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help set-up demo test test-slow test-faults sql train evaluate bench lint format bundle clean
 .DEFAULT_GOAL := help

@@ -47,6 +47,8 @@ exec {java} "${{arguments[@]}}"
 COMMAND = """#!/bin/bash
 # Another Spark's SPARK_HOME, or a python3 without pyspark, must not be found in place of this environment's.
 export SPARK_HOME={home}
+# Containers set it; then every worker would compile its packages anew, which takes longer than importing them.
+unset PYTHONDONTWRITEBYTECODE
 exec "$SPARK_HOME/bin/{name}" "$@"
 """
 

@@ -64,7 +64,8 @@ Exit 4, Closed, Free Tea, Mile 30, Welcome Home, Hands Off, Last Call, Gate B2, 
 _NUMBERS = ("two", "three", "four", "five")
 _COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
 _SIDES = (("to the left of", "to the right of"), ("above", "below"), ("in front of", "behind"))
-# what a writer might put for another; each word once on a side
+# What a writer might put for another; each word once on a side. Nouns that the guard knows under two names
+# (udfs/nouns.py) are not here: it would be measured on its own list.
 _SYNONYMS = {
     "weathered": "worn", "tiny": "very small", "enormous": "huge", "sleepy": "drowsy", "sturdy": "robust", "ornate": "elaborate",
     "battered": "beaten-up", "pristine": "spotless", "gloomy": "sombre", "cheerful": "happy", "elderly": "old", "ancient": "age-old",
@@ -73,8 +74,8 @@ _SYNONYMS = {
     "under an overcast sky": "under a cloudy sky", "seen from far away": "seen from a distance", "in a close-up": "in a close shot",
     "surrounded by": "encircled by", "half hidden by": "partly hidden by", "glowing softly": "gently glowing",
     "covered in": "overgrown with", "draped in": "wrapped in", "against a starry sky": "against a sky full of stars",
-    "abandoned": "deserted", "crowded": "busy", "cluttered": "messy", "snowy": "snow-covered", "automobile": "car", "couch": "sofa",
-    "bicycle": "bike", "rabbit": "bunny", "rowing boat": "rowboat", "motorbike": "motorcycle", "please help generate": "please create",
+    "abandoned": "deserted", "crowded": "busy", "cluttered": "messy", "snowy": "snow-covered", 
+    "rowing boat": "rowboat", "please help generate": "please create",
     "the scene shows": "the picture shows", "an image of": "a picture of", "high detail": "highly detailed", "to the left of": "on the left of",
     "to the right of": "on the right of", "suitcase": "travel case", "harbour": "port", "wheat field": "field of wheat",
 }  # fmt: skip
