@@ -74,7 +74,7 @@ _SYNONYMS = {
     "under an overcast sky": "under a cloudy sky", "seen from far away": "seen from a distance", "in a close-up": "in a close shot",
     "surrounded by": "encircled by", "half hidden by": "partly hidden by", "glowing softly": "gently glowing",
     "covered in": "overgrown with", "draped in": "wrapped in", "against a starry sky": "against a sky full of stars",
-    "abandoned": "deserted", "crowded": "busy", "cluttered": "messy", "snowy": "snow-covered", 
+    "abandoned": "deserted", "crowded": "busy", "cluttered": "messy", "snowy": "snow-covered",
     "rowing boat": "rowboat", "please help generate": "please create",
     "the scene shows": "the picture shows", "an image of": "a picture of", "high detail": "highly detailed", "to the left of": "on the left of",
     "to the right of": "on the right of", "suitcase": "travel case", "harbour": "port", "wheat field": "field of wheat",

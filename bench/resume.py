@@ -72,8 +72,10 @@ def _fill(spark: SparkSession, house: Lakehouse, recipe: Recipe) -> None:
         .withColumns(
             {
                 "image": F.concat(*noise),
+                "sha256": F.sha2("image_id", 256),
                 "generator": F.lit(generator.name),
                 "spec_id": F.lit(spec.spec_id),
+                "output_may_train": F.lit(True),
                 "status": F.lit("ok"),
                 "model": F.lit(f"{generator.name}@{spec.revision}"),
                 "wave": F.lit(0),
@@ -85,6 +87,7 @@ def _fill(spark: SparkSession, house: Lakehouse, recipe: Recipe) -> None:
 
 
 def _read(spark: SparkSession) -> int:
-    """Bytes that Hadoop's file systems have read in this process."""
-    hadoop = spark._jvm.org.apache.hadoop.fs.FileSystem  # type: ignore[union-attr]
-    return sum(int(each.getBytesRead()) for each in hadoop.getAllStatistics())
+    """Bytes that the JVM has read from files so far, its shuffles among them (Hadoop's own counts miss vectored reads)."""
+    process = spark._jvm.java.lang.ProcessHandle.current().pid()  # type: ignore[union-attr]
+    counts = dict(line.split(": ") for line in Path(f"/proc/{process}/io").read_text().splitlines())
+    return int(counts["rchar"])

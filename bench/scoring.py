@@ -24,7 +24,7 @@ from udfs.atoms import atom
 from udfs.scorers.fused import ScorerSet
 
 PROCESSES = 2
-PICTURES = 512
+PICTURES = 512  # a round within a minute: Spark ends a worker that idles longer, and its model is loaded anew
 SIDE = 512  # pixels
 SCORERS = ("technical", "clip_scenes", "scene_detector", "nsfw_opennsfw")
 
@@ -45,9 +45,10 @@ def measure(spark: SparkSession) -> Pair:
         spark.createDataFrame([{**row} for row in rows], ddl).repartition(PROCESSES).write.parquet(stored)
 
         def in_spark() -> None:
-            pictures = spark.read.parquet(stored).repartition(PROCESSES)
-            scored(pictures, scorers).write.format("delta").mode("append").save(table)
+            scored(spark.read.parquet(stored), scorers).write.format("delta").mode("append").save(table)
 
+        partitions = spark.read.parquet(stored).rdd.getNumPartitions()
+        assert partitions == PROCESSES, f"{partitions} tasks"
         with Bare(scorers, rows) as bare:
             return paired(in_spark, bare.run)
 

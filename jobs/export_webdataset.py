@@ -67,7 +67,8 @@ def run(context: Context) -> None:
     with table_lock(context, "releases"):
         names = display_names(context.recipe)
         versions = context.table_versions(SOURCES)
-        _export(context, kept_samples(context, names), names, versions)
+        with context.held("image_decisions"):  # the training set and the manifest's funnel read them
+            _export(context, kept_samples(context, names), names, versions)
 
 
 def display_names(recipe: Recipe) -> Names:

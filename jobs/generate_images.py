@@ -18,7 +18,7 @@ from jobs.specs import generator_spec
 from jobs.waves import STRATUM_ORDER, answered, run_waves, work_left
 from udfs.generators import DiffusersGenerator
 from udfs.harness import Stage
-from udfs.ids import content_id, image_id, image_seed
+from udfs.ids import content_id, image_ids, image_seed
 from udfs.versions import library_versions
 
 ROW = (
@@ -100,12 +100,8 @@ def _identified(
         for prompt, variant, regime, candidate in zip(prompts, variants, regimes, candidates, strict=True)
     ]
     chosen = [_size(seed, sizes[regime]) for seed, regime in zip(seeds, regimes, strict=True)]
-    ids = [
-        image_id(text, parameters, seed, width, height)
-        for text, seed, (width, height) in zip(texts, seeds, chosen, strict=True)
-    ]
     made = {
-        "image_id": ids,
+        "image_id": image_ids(texts, parameters, seeds, chosen),
         "seed": seeds,
         "width": [width for width, _ in chosen],
         "height": [height for _, height in chosen],

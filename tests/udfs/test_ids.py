@@ -6,9 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from udfs.ids import content_id, image_id, image_seed, normalised, photo_id, prompt_id
+from udfs.ids import content_id, image_ids, image_seed, normalised, photo_id, prompt_id
 
 TEXTS = st.text(max_size=30)
+
+
+def image_id(text: str, spec: dict[str, object], seed: int, width: int, height: int) -> str:
+    return image_ids([text], spec, [seed], [(width, height)])[0]
 
 
 def test_an_id_is_the_same_on_every_machine_and_in_every_version() -> None:
@@ -69,3 +73,14 @@ def test_a_seed_fits_a_signed_64_bit_column(recipe_seed: int, prompt: str, candi
     seed = image_seed(recipe_seed, prompt, "original", "square", "g", candidate)
     assert 0 <= seed < 2**63
     assert seed != image_seed(recipe_seed, prompt, "original", "square", "g", candidate + 1)
+
+
+@given(st.lists(TEXTS, max_size=3), st.integers(0, 2**63 - 1))
+def test_ids_of_many_pictures_are_content_ids(texts: list[str], seed: int) -> None:
+    spec = {"steps": 8, "class": "Ü", "dtype": None}
+    expected = [
+        content_id({"text": text, "spec": spec, "seed": seed + n, "width": 64 + n, "height": 48})
+        for n, text in enumerate(texts)
+    ]
+    seeds, sizes = [seed + n for n in range(len(texts))], [(64 + n, 48) for n in range(len(texts))]
+    assert image_ids(texts, spec, seeds, sizes) == expected
