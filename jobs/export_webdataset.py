@@ -67,8 +67,7 @@ def run(context: Context) -> None:
     with table_lock(context, "releases"):
         names = display_names(context.recipe)
         versions = context.table_versions(SOURCES)
-        with context.held("image_decisions"):  # the training set and the manifest's funnel read them
-            _export(context, kept_samples(context, names), names, versions)
+        _export(context, kept_samples(context, names), names, versions)
 
 
 def display_names(recipe: Recipe) -> Names:

@@ -14,7 +14,7 @@ import shlex
 import signal
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -62,17 +62,6 @@ class Context:
 
         register_views(self.spark, [name])
         return self.spark.table(name).where(F.col("policy") == self.recipe.gates.name)
-
-    @contextlib.contextmanager
-    def held(self, name: str) -> Iterator[None]:
-        """Within, a view has the rows of the beginning, computed once for all views that read it."""
-        from schemas.sql_views import forget_views, hold_view
-
-        hold_view(self.spark, name)
-        try:
-            yield
-        finally:
-            forget_views(self.spark)
 
     def table_versions(self, names: Iterable[str]) -> dict[str, int]:
         """The current version of these tables. Of a folder here the log says it at once; Spark takes a job for each."""

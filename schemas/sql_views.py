@@ -68,15 +68,6 @@ def register_views(spark: SparkSession, names: Iterable[str] | None = None) -> N
         spark.conf.set(_CTE_POLICY, before)
 
 
-def hold_view(spark: SparkSession, name: str) -> None:
-    """Compute a view's rows once: until `forget_views` it has the rows of now, and so have the views that read it."""
-    from pyspark import StorageLevel
-
-    forget_views(spark)
-    register_views(spark, [name])
-    spark.table(name).localCheckpoint(storageLevel=StorageLevel.DISK_ONLY).createOrReplaceTempView(name)
-
-
 def forget_views(spark: SparkSession) -> None:
     """Drop the session's temporary views: they read the tables that were registered before."""
     for name in view_texts():

@@ -55,7 +55,8 @@ def test_after_a_whole_run_only_the_jobs_that_read_files_look_again(
     expected = ["publish_views", *every[from_there:]]
     assert ran(replace(context, run_id="run3"), monkeypatch, changes="generate_prompts") == expected
     assert context.lakehouse.version("runs") == 2
-    append(context.spark, context.lakehouse, "reviews", [], "by hand")
+    review = {"image_id": "i1", "verdict": "reject", "reviewer": "ann"}
+    append(context.spark, context.lakehouse, "reviews", [review], "by hand")
     assert ran(replace(context, run_id="run4"), monkeypatch) == every, "a person changed a table"
 
 

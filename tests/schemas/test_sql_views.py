@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from pyspark.sql import SparkSession
 
-from schemas.delta import Lakehouse
-from schemas.sql_views import forget_views, hold_view, in_order, register_views, view_texts
+from schemas.sql_views import in_order, view_texts
 from schemas.tables import TABLES
 
 
@@ -52,16 +50,3 @@ def test_no_view_reads_pictures_but_those_that_hand_them_on() -> None:
         if re.search(r"\bimages?\.image\b|\bphotos\.image\b|candidates\.image\b", text)
     }
     assert readers == {"candidates"}
-
-
-def test_a_held_view_keeps_its_rows_until_it_is_forgotten(spark: SparkSession, lakehouse: Lakehouse) -> None:
-    def errors() -> int:
-        register_views(spark, ["errors"])
-        return spark.table("errors").count()
-
-    hold_view(spark, "errors")
-    row = {"image_id": "p1", "status": "error", "error_class": "ValueError", "model": "captioner@1"}
-    lakehouse.append("captions", lakehouse.rows("captions", [row], "run1"))
-    assert errors() == 0
-    forget_views(spark)
-    assert errors() == 1
