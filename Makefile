@@ -34,7 +34,7 @@ test-slow: set-up ## run the tests that take minutes
 test-faults: set-up ## run the tests that kill processes and fill disks
 	@$(RUN) -m pytest -m "faults and not gpu" $(ARGS)
 
-bench: set-up ## measure against named baselines (15 minutes; nothing else may run)
+bench: set-up ## measure against named baselines (more than half an hour; nothing else may run)
 	@$(RUN) -m bench
 
 lint: set-up ## check style and types

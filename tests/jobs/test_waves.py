@@ -126,3 +126,11 @@ def test_waves_hold_the_wanted_seconds_of_work_whatever_a_commit_costs(beside: f
     assert _next_wave(30, 64, rate=1.0, seconds=1e-6, tasks=2) == 120, "rows whose cost is not the model's"
     assert _next_wave(30, 64, rate=0.1, seconds=None, tasks=2) == 64, "never smaller without a measure"
     assert _next_wave(30, 64, rate=0.001, seconds=900.0, tasks=2) == 2
+
+
+def test_one_run_may_write_a_table_twice(context: Context) -> None:
+    """Two generators or two passes of one run: the second one's first wave is not taken for the first one's."""
+    for name in ("a", "b"):
+        todo = context.spark.range(10).select(F.format_string(f"{name}%03d", "id").alias("image_id"))
+        run_waves(context, "captions", todo, captioned(), order=["image_id"])
+    assert context.lakehouse.read("captions").count() == 20
