@@ -7,7 +7,9 @@ beside the old ones. See jobs/release.py.
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ from jobs.release import (
     shard_counts,
 )
 from schemas.delta import with_run
+from schemas.sql_views import register_views
 from schemas.tables import STRATUM, TABLES
 from udfs.atomic_files import remove_temporaries
 from udfs.samples import KeptDigest, Names
@@ -67,7 +70,21 @@ def run(context: Context) -> None:
     with table_lock(context, "releases"):
         names = display_names(context.recipe)
         versions = context.table_versions(SOURCES)
-        _export(context, kept_samples(context, names), names, versions)
+        with decisions_stored(context):
+            _export(context, kept_samples(context, names), names, versions)
+
+
+@contextlib.contextmanager
+def decisions_stored(context: Context) -> Iterator[None]:
+    """While this lasts, the views that read image_decisions read its stored rows: both the training set and the
+    manifest's funnel do, and deciding takes longer than all else in a small export.
+    """
+    register_views(context.spark, ["image_decisions"])
+    decisions = context.spark.table("image_decisions").persist(StorageLevel.DISK_ONLY)
+    try:
+        yield
+    finally:
+        decisions.unpersist()
 
 
 def display_names(recipe: Recipe) -> Names:

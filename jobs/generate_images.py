@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -18,7 +19,7 @@ from jobs.specs import generator_spec
 from jobs.waves import STRATUM_ORDER, answered, run_waves, work_left
 from udfs.generators import DiffusersGenerator
 from udfs.harness import Stage
-from udfs.ids import content_id, image_ids, image_seed
+from udfs.ids import candidate_seeds, image_ids, size_choices
 from udfs.versions import library_versions
 
 ROW = (
@@ -35,7 +36,7 @@ ROW = (
     ("category", pa.string()),
     ("style", pa.string()),
 )
-_ASKED = ("prompt_id", "variant", "regime", "candidate", "text", "task", "category", "style")
+_ASKED = ("prompt_id", "variant", "text", "task", "category", "style")
 _PICTURE = (("image", pa.binary()), ("sha256", pa.string()))
 
 
@@ -58,21 +59,16 @@ def requests(texts: DataFrame, generation: Generation, name: str, spec: Diffuser
     """texts -> one row a picture to render: every variant in every regime, `candidates` times, with its seed, size and
     id.
     """
-    chosen = texts.where(F.col("variant").isin(*generation.variants))
-    regimes = F.array(*[F.lit(regime) for regime in sorted(generation.regimes)])
-    wanted = chosen.withColumn("regime", F.explode(regimes)).withColumn(
-        "candidate", F.explode(F.sequence(F.lit(0), F.lit(generation.candidates - 1)))
-    )
     sizes: dict[str, Any] = {
-        regime: [dimensions(size) for size in sizes] for regime, sizes in generation.regimes.items()
+        regime: [dimensions(size) for size in sizes] for regime, sizes in sorted(generation.regimes.items())
     }
-    parameters = spec.parameters
+    each = partial(_requests, sizes=sizes, candidates=generation.candidates, name=name, spec=spec.parameters, seed=seed)
 
-    def identified(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            yield _identified(batch, name, parameters, sizes, seed)
+    def asked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return map(each, batches)
 
-    return wanted.select(*_ASKED).mapInArrow(identified, schema=from_arrow_schema(pa.schema(ROW)))
+    chosen = texts.where(F.col("variant").isin(*generation.variants)).select(*_ASKED)
+    return chosen.mapInArrow(asked, schema=from_arrow_schema(pa.schema(ROW)))
 
 
 def rendered(wave: DataFrame, generator: Generator, spec: DiffusersGenerator) -> DataFrame:
@@ -90,29 +86,37 @@ def rendered(wave: DataFrame, generator: Generator, spec: DiffusersGenerator) ->
     return answered(wave, stage).withColumns(constants)
 
 
-def _identified(
-    batch: pa.RecordBatch, name: str, parameters: dict[str, Any], sizes: dict[str, Any], recipe_seed: int
+def _requests(
+    batch: pa.RecordBatch,
+    sizes: Mapping[str, Sequence[tuple[int, int]]],
+    candidates: int,
+    name: str,
+    spec: dict[str, Any],
+    seed: int,
 ) -> pa.RecordBatch:
-    """Column by column: a resume makes the ids of all pictures ever asked for, to find those that are missing."""
-    prompts, variants, regimes, candidates, texts = (batch[column].to_pylist() for column in _ASKED[:5])
-    seeds = [
-        image_seed(recipe_seed, prompt, variant, regime, name, candidate)
-        for prompt, variant, regime, candidate in zip(prompts, variants, regimes, candidates, strict=True)
-    ]
-    chosen = [_size(seed, sizes[regime]) for seed, regime in zip(seeds, regimes, strict=True)]
+    """Columns of all pictures of a batch of texts: the candidates of a regime lie together, and the regimes of a text."""
+    ids: list[str] = []
+    seeds: list[int] = []
+    chosen: list[tuple[int, int]] = []
+    for prompt, variant, text in zip(*(batch[column].to_pylist() for column in _ASKED[:3]), strict=True):
+        first = len(seeds)
+        for regime, choices in sizes.items():
+            of_regime = candidate_seeds(seed, prompt, variant, regime, name, candidates)
+            seeds += of_regime
+            chosen += [choices[n] for n in size_choices(of_regime, len(choices))]
+        ids += image_ids(text, spec, seeds[first:], chosen[first:])
+    rows = len(batch)
     made = {
-        "image_id": image_ids(texts, parameters, seeds, chosen),
+        "image_id": ids,
+        "regime": [regime for regime in sizes for _ in range(candidates)] * rows,
+        "candidate": [*range(candidates)] * len(sizes) * rows,
         "seed": seeds,
         "width": [width for width, _ in chosen],
         "height": [height for _, height in chosen],
     }
-    arrays = [pa.array(made[column], kind) if column in made else batch[column].cast(kind) for column, kind in ROW]
+    of_text = pa.array(np.repeat(np.arange(rows), len(sizes) * candidates))
+    arrays = [pa.array(made[c], kind) if c in made else batch[c].take(of_text).cast(kind) for c, kind in ROW]
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(ROW))
-
-
-def _size(seed: int, choices: list[tuple[int, int]]) -> tuple[int, int]:
-    """(width, height) of the regime's sizes, drawn by the picture's seed."""
-    return choices[int(content_id([seed, "size"])[:8], 16) % len(choices)]
 
 
 def _sample(context: Context, todo: DataFrame, generator: Generator, spec: DiffusersGenerator) -> None:

@@ -23,7 +23,7 @@ def run(context: Context) -> None:
         policy = context.recipe.gates
         wanted = policy_rows(context.recipe)
         published = _rows(context, "policies")
-        changes = _differences(context, wanted)
+        changes = _differences(context, wanted) if published else []
         if published and published[0]["digest"] == wanted["policies"][0]["digest"]:
             context.say(f"publish_views: policy {policy.name} is published; nothing to do")
             for line in changes:
@@ -36,7 +36,7 @@ def run(context: Context) -> None:
                     table, context.lakehouse.rows(table, rows, context.run_id), where=f"policy = '{policy.name}'"
                 )
             context.say(f"publish_views: policy {policy.name} published with {len(policy.thresholds)} gates")
-            for line in changes if published else []:
+            for line in changes:
                 context.say(f"  {line}")
     if context.lakehouse.catalog_schema:
         publish_views(context.spark)

@@ -84,9 +84,9 @@ def work_left(inputs: DataFrame, done: DataFrame, key: Sequence[str], retry: str
     """The inputs without a row in `done`; with retry 'errors' those whose rows there are errors only."""
     if retry == "errors":
         good = done.where("status = 'ok'").select(*key)
-        failed = done.where("status = 'error'").select(*key).distinct().join(good, [*key], "left_anti")
+        failed = done.where("status = 'error'").select(*key).join(good, [*key], "left_anti")
         return inputs.join(failed, [*key], "left_semi")
-    return inputs.join(done.select(*key).distinct(), [*key], "left_anti")
+    return inputs.join(done.select(*key), [*key], "left_anti")
 
 
 def answered(rows: DataFrame, stage: Stage) -> DataFrame:

@@ -119,7 +119,7 @@ class Lakehouse:
         """The input rows whose key is not in the table yet: the work to do. `done` narrows what counts as being there."""
         on = list(key or TABLES[table].key)
         rows = self.read(table) if done is None else done
-        return inputs.join(rows.select(*on).distinct(), on=on, how="left_anti")
+        return inputs.join(rows.select(*on), on=on, how="left_anti")
 
     def version(self, table: str) -> int:
         return int(DeltaTable.forPath(self.spark, self.path(table)).history(1).select("version").collect()[0][0])

@@ -34,7 +34,7 @@ FACTS = {
     "release_samples": "image_id",
 }
 
-pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 
 class Run:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
 from typing import Any
 
 ID_DIGITS = 32
@@ -15,7 +15,7 @@ _canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",
 
 def content_id(content: Any) -> str:
     """The id of JSON-like content: keys sorted, no white space, NFC not applied (callers normalise what may vary)."""
-    return _digits(_canonical(content))
+    return sha256(_canonical(content).encode()).hexdigest()[:ID_DIGITS]
 
 
 def normalised(text: str) -> str:
@@ -27,27 +27,41 @@ def prompt_id(text: str, task: str, category: str, style: str) -> str:
     return content_id([normalised(text), task, category, style])
 
 
-def image_ids(
-    texts: Sequence[str], spec: dict[str, Any], seeds: Sequence[int], sizes: Sequence[tuple[int, int]]
-) -> list[str]:
-    """The ids of rendered pictures: content ids of the exact text sent, the resolved generator spec, the seed and the
-    size (width, height). Many at once, so that the spec is put into JSON once.
-    """
-    written = _canonical(spec)
-    return [
-        _digits(f'{{"height":{height},"seed":{seed},"spec":{written},"text":{_canonical(text)},"width":{width}}}')
-        for text, seed, (width, height) in zip(texts, seeds, sizes, strict=True)
-    ]
-
-
 def photo_id(source: str, source_id: str) -> str:
     return content_id([source, source_id])
 
 
-def image_seed(recipe_seed: int, prompt: str, variant: str, regime: str, generator: str, candidate: int) -> int:
-    """A 63-bit seed for one picture; it depends on what the picture is for, never on its place in a run."""
-    return int(content_id([recipe_seed, prompt, variant, regime, generator, candidate])[:16], 16) >> 1
+def candidate_seeds(
+    recipe_seed: int, prompt: str, variant: str, regime: str, generator: str, candidates: int
+) -> list[int]:
+    """63-bit seeds, one a candidate: the first 63 bits of the content id of [recipe_seed, prompt, variant, regime,
+    generator, candidate]. They depend on what a picture is for, never on its place in a run.
+    """
+    # A resume makes the seeds and ids of all pictures ever asked for: what they have in common is put into JSON once.
+    head = _canonical([recipe_seed, prompt, variant, regime, generator])[:-1]
+    return [_leading(f"{head},{candidate}]", 8) >> 1 for candidate in range(candidates)]
 
 
-def _digits(canonical: str) -> str:
-    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()[:ID_DIGITS]
+def size_choices(seeds: Iterable[int], sizes: int) -> list[int]:
+    """For each seed, which of so many sizes its picture has, from 0: the first 32 bits of the content id of [seed,
+    "size"], modulo their number.
+    """
+    if sizes == 1:
+        return [0 for _ in seeds]
+    return [_leading(f'[{seed},"size"]', 4) % sizes for seed in seeds]
+
+
+def image_ids(text: str, spec: dict[str, Any], seeds: Sequence[int], sizes: Sequence[tuple[int, int]]) -> list[str]:
+    """The ids of a text's pictures: content ids of the exact text sent, the resolved generator spec, the seed and the
+    size (width, height).
+    """
+    common = f'"spec":{_canonical(spec)},"text":{_canonical(text)}'
+    return [
+        sha256(f'{{"height":{height},"seed":{seed},{common},"width":{width}}}'.encode()).hexdigest()[:ID_DIGITS]
+        for seed, (width, height) in zip(seeds, sizes, strict=True)
+    ]
+
+
+def _leading(canonical: str, number: int) -> int:
+    """The first bytes of a content id, as an unsigned integer."""
+    return int.from_bytes(sha256(canonical.encode()).digest()[:number], "big")

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from udfs.ids import content_id, image_ids, image_seed, normalised, photo_id, prompt_id
+from udfs.ids import candidate_seeds, content_id, image_ids, normalised, photo_id, prompt_id, size_choices
 
 TEXTS = st.text(max_size=30)
 
 
 def image_id(text: str, spec: dict[str, object], seed: int, width: int, height: int) -> str:
-    return image_ids([text], spec, [seed], [(width, height)])[0]
+    return image_ids(text, spec, [seed], [(width, height)])[0]
 
 
 def test_an_id_is_the_same_on_every_machine_and_in_every_version() -> None:
@@ -69,18 +69,23 @@ def test_labels_cannot_run_into_each_other(left: str, right: str) -> None:
 
 
 @given(st.integers(0, 10), TEXTS, st.integers(0, 3))
-def test_a_seed_fits_a_signed_64_bit_column(recipe_seed: int, prompt: str, candidate: int) -> None:
-    seed = image_seed(recipe_seed, prompt, "original", "square", "g", candidate)
-    assert 0 <= seed < 2**63
-    assert seed != image_seed(recipe_seed, prompt, "original", "square", "g", candidate + 1)
+def test_seeds_are_the_first_63_bits_of_content_ids(recipe_seed: int, prompt: str, candidates: int) -> None:
+    contents = [[recipe_seed, prompt, "original", "square", "ü", n] for n in range(candidates)]
+    expected = [int(content_id(content)[:16], 16) >> 1 for content in contents]
+    assert candidate_seeds(recipe_seed, prompt, "original", "square", "ü", candidates) == expected
 
 
-@given(st.lists(TEXTS, max_size=3), st.integers(0, 2**63 - 1))
-def test_ids_of_many_pictures_are_content_ids(texts: list[str], seed: int) -> None:
+@given(st.lists(st.integers(0, 2**63 - 1), max_size=5), st.integers(1, 4))
+def test_a_size_is_drawn_by_the_seed(seeds: list[int], sizes: int) -> None:
+    assert size_choices(seeds, sizes) == [int(content_id([seed, "size"])[:8], 16) % sizes for seed in seeds]
+
+
+@given(TEXTS, st.integers(0, 2**63 - 1), st.integers(0, 3))
+def test_ids_of_a_texts_pictures_are_content_ids(text: str, seed: int, pictures: int) -> None:
     spec = {"steps": 8, "class": "Ü", "dtype": None}
     expected = [
         content_id({"text": text, "spec": spec, "seed": seed + n, "width": 64 + n, "height": 48})
-        for n, text in enumerate(texts)
+        for n in range(pictures)
     ]
-    seeds, sizes = [seed + n for n in range(len(texts))], [(64 + n, 48) for n in range(len(texts))]
-    assert image_ids(texts, spec, seeds, sizes) == expected
+    seeds, sizes = [seed + n for n in range(pictures)], [(64 + n, 48) for n in range(pictures)]
+    assert image_ids(text, spec, seeds, sizes) == expected
