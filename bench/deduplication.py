@@ -217,6 +217,7 @@ class Bench:
         frame = self.house.spark.read.parquet(stored_at).withColumns(
             {name: F.lit("none") for name in ("task", "category", "source", "writer")}
         )
+        frame = frame.withColumn("status", F.lit("ok"))
         lacking = {c.name: F.lit(None).cast(c.type) for c in TABLES["prompts"].columns if c.name not in frame.columns}
         self.house.append("prompts", with_run(frame.withColumns(lacking), RUN))
 

@@ -1,9 +1,10 @@
 """50,000 prompts whose truth is planted: 40,000 distinct ones, contrast pairs among them, and 10,000 duplicates.
 
-A prompt is drawn as a scene over the words of the fine_t2i taxonomy and those below, and written by one of its
-templates. No two scenes share both their subject and their place. A contrast changes one fact of another scene (its number,
-color, side, quoted text or style). A duplicate is the same text with other capitals and punctuation, the same scene in
-another template, or with synonyms.
+A prompt is drawn as a scene over the words of the fine_t2i taxonomy and those below, and written in one of five forms,
+shorter ones than that taxonomy's own: what tells two prompts apart is not lost in words that all share. No two scenes
+share both their subject and their place. A contrast changes one fact of another scene (its number, color, side, quoted
+text or style). A duplicate is the same text with other capitals and punctuation, the same scene in another form, or
+with synonyms.
 """
 
 from __future__ import annotations
@@ -61,6 +62,13 @@ _SIGNS = """
 OPEN LATE, Fresh Bread, No Entry, Lost & Found, Platform 9, Happy Hour, Beware, Room 12, Sold Out, Est. 1884, Mind the Gap, 50% OFF, Vote Here,
 Exit 4, Closed, Free Tea, Mile 30, Welcome Home, Hands Off, Last Call, Gate B2, Quiet Please, 24 Hours, Self Service, Dead End
 """
+_FORMS = (
+    "an image of {subject} {place}, {style}",
+    "please help generate an image of {subject} {place} in {style}",
+    "the scene shows {subject} {place}, rendered in {style}",
+    "{subject} {place}, {style}, high detail, balanced composition",
+    "{keywords}, {place}, {style}, high detail",
+)
 _NUMBERS = ("two", "three", "four", "five")
 _COLORS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "white")
 _SIDES = (("to the left of", "to the right of"), ("above", "below"), ("in front of", "behind"))
@@ -89,7 +97,7 @@ class Scene:
     deed: str
     light: str
     style: int
-    template: int
+    form: int
     number: str | None = None
     color: str | None = None
     side: tuple[str, str] | None = None  # a relation and what stands there
@@ -119,7 +127,7 @@ def corpus(distinct: int = DISTINCT, duplicates: int = DUPLICATES, seed: int = 0
         prompts.append(_prompt(taxonomy, scenes[-1], len(prompts), "contrast", base))
     for number in range(duplicates):
         group = draw.randrange(distinct)
-        kind = ("exact", "template", "synonyms")[number % 3]
+        kind = ("exact", "form", "synonyms")[number % 3]
         prompts.append(_again(draw, taxonomy, kind, scenes[group], prompts[group]))
     draw.shuffle(prompts)
     return prompts
@@ -146,7 +154,7 @@ def _scene(draw: random.Random, taxonomy: Taxonomy, subjects: list[str], subject
     quality, deed, light = (draw.choice(_words(each)) for each in (_QUALITIES, _DEEDS, _LIGHTS))
     kept = draw.choice(((deed, light), (deed, ""), ("", light)))
     style = draw.choices(range(len(taxonomy.styles)), [style.weight for style in taxonomy.styles])[0]
-    scene = Scene(subject, place, quality, *kept, style, draw.randrange(len(taxonomy.templates)))
+    scene = Scene(subject, place, quality, *kept, style, draw.randrange(len(_FORMS)))
     match draw.choices(("none", "number", "color", "both", "side", "sign"), (40, 14, 14, 10, 12, 10))[0]:
         case "number":
             return replace(scene, number=draw.choice(_NUMBERS))
@@ -183,10 +191,10 @@ def _again(draw: random.Random, taxonomy: Taxonomy, kind: str, scene: Scene, fir
     if kind == "exact":
         text = draw.choice((text.capitalize() if '"' not in text else text, f"{text}.", text.replace(", ", " , ")))
     known = [(old, new) for old, new in _SYNONYMS.items() if re.search(rf"\b{old}\b", text)]
-    if kind == "template" or (kind == "synonyms" and not known):
-        kind = "template"
-        others = [number for number in range(len(taxonomy.templates)) if number != scene.template]
-        text = _text(taxonomy, replace(scene, template=draw.choice(others)))
+    if kind == "form" or (kind == "synonyms" and not known):
+        kind = "form"
+        others = [number for number in range(len(_FORMS)) if number != scene.form]
+        text = _text(taxonomy, replace(scene, form=draw.choice(others)))
     if kind == "synonyms":
         for old, new in draw.sample(known, min(len(known), draw.choice((1, 2)))):
             text = re.sub(rf"\b{old}\b", new, text)
@@ -194,11 +202,11 @@ def _again(draw: random.Random, taxonomy: Taxonomy, kind: str, scene: Scene, fir
 
 
 def _text(taxonomy: Taxonomy, scene: Scene) -> str:
-    pattern = taxonomy.templates[scene.template].pattern
-    articles = "{keywords}" not in pattern
+    form = _FORMS[scene.form]
+    articles = "{keywords}" not in form
     subject, place = _subject(taxonomy, scene, articles), " ".join(filter(None, [scene.place, scene.light]))
     style = taxonomy.styles[scene.style].phrase
-    return pattern.format(subject=subject, keywords=subject, place=place, keyword=place, style=style)
+    return form.format(subject=subject, keywords=subject, place=place, style=style)
 
 
 def _subject(taxonomy: Taxonomy, scene: Scene, articles: bool) -> str:
