@@ -107,6 +107,15 @@ def test_texts_are_encoded_once_and_no_text_is_a_reason(clip: Source) -> None:
     assert silent == {"clip_scenes_similarity": "no text"}
 
 
+def test_a_texts_vector_does_not_depend_on_the_texts_beside_it() -> None:
+    """To the last bit, or a run that was cut off ships other shards."""
+    texts = [f"{n} {color} circles above a {n} square" for n in ("one", "two", "three") for color in ("red", "blue")]
+    together = ClipModel("demo/models/clip", "test").load("cpu", {}).text_vectors(texts)
+    for text, vector in zip(texts, together, strict=True):
+        (alone,) = ClipModel("demo/models/clip", "test").load("cpu", {}).text_vectors([text])
+        assert np.array_equal(vector, alone)
+
+
 def test_weights_trained_with_another_gelu_are_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import open_clip.factory
     import torch

@@ -113,12 +113,18 @@ class LoadedClip:
         return [known[text] for text in texts]
 
     def _encode(self, texts: list[str]) -> np.ndarray:
+        """(n, width) float32. On the CPU one by one: there a vector's last bits depend on how many are encoded at once, and
+        which texts are new to a batch depends on where a run was cut off.
+        """
         import torch
 
+        batches = [[text] for text in texts] if self._device == "cpu" else [texts]
         with torch.inference_mode():
-            return (
-                self._model.encode_text(self._tokenizer(texts).to(self._device), normalize=True).float().cpu().numpy()
-            )
+            vectors = [
+                self._model.encode_text(self._tokenizer(batch).to(self._device), normalize=True).float().cpu().numpy()
+                for batch in batches
+            ]
+        return np.concatenate(vectors)
 
     def _parts_of(self, text: str) -> list[str]:
         limit = self._tokenizer.context_length
