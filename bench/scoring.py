@@ -24,7 +24,7 @@ from udfs.atoms import atom
 from udfs.scorers.fused import ScorerSet
 
 PROCESSES = 2
-PICTURES = 512  # a round within a minute: Spark ends a worker that idles longer, and its model is loaded anew
+PICTURES = 1_280  # a job costs a second or two whatever its size; a round stays under a minute, after which Spark ends an idle worker
 SIDE = 512  # pixels
 SCORERS = ("technical", "clip_scenes", "scene_detector", "nsfw_opennsfw")
 
