@@ -49,6 +49,9 @@ FACTS = {
 # What another run may say otherwise, and the bytes, for which their hash stands.
 OF_THE_RUN = {"run_id", "created_at", "seconds", "seconds_by_scorer", "wave", "image"}
 
+# A worker that Spark forks while the session ends already finds its socket closed; PySpark's daemon prints that itself.
+DAEMON = re.compile(r"Traceback .*\n(?: +File .*pyspark/daemon\.py.*\n)+ConnectionResetError.*\n")
+
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 
@@ -318,7 +321,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_that_looks_whole(
     run = started(job)
     assert run.end() == 1, run.output
     assert "No space left on device" in run.output
-    assert "Traceback" not in run.output, run.output
+    assert "Traceback" not in DAEMON.sub("", run.output), run.output
     if name == "shards":
         tars = {file: digest for file, digest in shards(tmp_path).items() if file.endswith(".tar")}
         assert tars.items() <= shards(undisturbed).items()
