@@ -215,9 +215,8 @@ class Bench:
         stored_at = str(self.root / "bench_prompts.parquet")
         pq.write_table(pa.table(columns), stored_at)
         frame = self.house.spark.read.parquet(stored_at).withColumns(
-            {name: F.lit("none") for name in ("task", "category", "source", "writer")}
+            {"status": F.lit("ok")} | {name: F.lit("none") for name in ("task", "category", "source", "writer")}
         )
-        frame = frame.withColumn("status", F.lit("ok"))
         lacking = {c.name: F.lit(None).cast(c.type) for c in TABLES["prompts"].columns if c.name not in frame.columns}
         self.house.append("prompts", with_run(frame.withColumns(lacking), RUN))
 

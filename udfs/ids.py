@@ -46,7 +46,7 @@ def size_choices(seeds: Iterable[int], sizes: int) -> list[int]:
     """For each seed, which of so many sizes its picture has, from 0: the first 32 bits of the content id of [seed,
     "size"], modulo their number.
     """
-    if sizes == 1:
+    if sizes == 1:  # most pictures are square ones of the one size: no hash for them
         return [0 for _ in seeds]
     return [_leading(f'[{seed},"size"]', 4) % sizes for seed in seeds]
 

@@ -228,3 +228,12 @@ def test_the_number_of_shards_stays_while_it_fits(
     samples: dict[str, int], before: dict[str, int], expected: dict[str, int]
 ) -> None:
     assert shard_counts(samples, 1000, before) == expected
+
+
+def test_while_decisions_are_stored_other_views_read_them(context: Context) -> None:
+    def plan() -> str:
+        return str(context.view("keep_rates")._jdf.queryExecution().executedPlan().toString())
+
+    with export_webdataset.decisions_stored(context):
+        assert "InMemoryTableScan" in plan()
+    assert "InMemoryTableScan" not in plan()
