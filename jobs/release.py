@@ -12,7 +12,6 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jobs.launch import Context
 from udfs.shards import shard_file
@@ -25,22 +24,22 @@ _SHARD = re.compile(r"train-\d{6}(\.tar|\.parquet|_stats\.json)")
 
 @dataclass(frozen=True)
 class Release:
-    """number: its place in the line; shards: subset -> number of shards; manifest: None where the disk holds none;
-    recorded: in `releases`."""
+    """number: its place in the line; shards: subset -> number of shards; manifest: the text of manifest.json as `releases`
+    has it, or the disk where the table does not; empty while it is first written; recorded: in `releases`."""
 
     name: str
     number: int
     folder: Path
     digest: str
     shards: dict[str, int]
-    manifest: dict[str, Any] | None
-    recorded: bool
     table_versions: dict[str, int]
+    manifest: str = ""
+    recorded: bool = False
 
 
 def latest_release(context: Context) -> Release | None:
     """The last release of the recipe's line, whether the table knows it, the disk, or both."""
-    recorded = {row["release"]: row for row in context.lakehouse.read("releases").collect()}
+    recorded = {row["release"]: row["manifest"] for row in context.lakehouse.read("releases").collect()}
     root = Path(context.recipe.release.folder)
     names = {*recorded, *(path.parent.name for path in root.glob(f"*/{MANIFEST}"))}
     numbered = {int(match[1]): match[0] for name in names if (match := _pattern(context).fullmatch(name))}
@@ -48,22 +47,13 @@ def latest_release(context: Context) -> Release | None:
         return None
     number = max(numbered)
     name = numbered[number]
-    row, manifest = recorded.get(name), read_manifest(root / name)
     folder = root / name
-    if row is not None:
-        return Release(
-            name,
-            number,
-            folder,
-            row["kept_digest"],
-            row["shards"],
-            manifest,
-            True,
-            dict(sorted(row["table_versions"].items())),
-        )
-    assert manifest is not None
-    shards = {subset: counts["shards"] for subset, counts in manifest["subsets"].items()}
-    return Release(name, number, folder, manifest["kept_digest"], shards, manifest, False, manifest["table_versions"])
+    manifest = recorded.get(name) or (folder / MANIFEST).read_text(encoding="utf-8")
+    about = json.loads(manifest)
+    shards = {subset: counts["shards"] for subset, counts in about["subsets"].items()}
+    return Release(
+        name, number, folder, about["kept_digest"], shards, about["table_versions"], manifest, name in recorded
+    )
 
 
 def lies_whole(context: Context) -> bool:
@@ -71,7 +61,7 @@ def lies_whole(context: Context) -> bool:
     looked at, there is nothing to export.
     """
     last = latest_release(context)
-    return last is not None and last.recorded and last.manifest is not None and not damaged_files(last)
+    return last is not None and last.recorded and not damaged_files(last)
 
 
 def release_name(context: Context, number: int) -> str:
@@ -91,19 +81,15 @@ def shard_counts(samples: dict[str, int], a_shard: int, before: dict[str, int]) 
     return counts
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    path = folder / MANIFEST
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-
-
 def file_sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def damaged_files(release: Release) -> list[str]:
-    """The files of the manifest that are not there, or have another size."""
-    files = (release.manifest or {})["files"]
-    return [name for name, about in files.items() if _size(release.folder / name) != about["bytes"]]
+    """The files of the manifest, and itself, that are not there or have another size."""
+    sizes = {name: about["bytes"] for name, about in json.loads(release.manifest)["files"].items()}
+    sizes |= {MANIFEST: len(release.manifest.encode())}
+    return [name for name, size in sizes.items() if _size(release.folder / name) != size]
 
 
 def expected_files(shards: dict[str, int]) -> set[str]:

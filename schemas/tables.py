@@ -485,7 +485,7 @@ _TABLES = (
                 True,
             ),
             Column("table_versions", "map<string,bigint>", "table -> Delta version read", True),
-            Column("manifest_sha256", "string", "SHA-256 of manifest.json", True),
+            Column("manifest", "string", "the text of manifest.json, from which the file is written again", True),
             Column("folder", "string", "where the shards are", True),
             *RUN,
         ),

@@ -122,7 +122,8 @@ def small_recipe(folder: Path) -> Path:
     recipe |= {"name": "faults", "lakehouse": str(folder / "lakehouse"), "run": {"wave_seconds": 4}}
     recipe["prompts"] = {"written": 10}
     recipe["generation"] |= {"candidates": 6, "regimes": {"square": ["64x64"]}}
-    recipe["scorers"] = [{"name": "technical"}, {"name": "scene_detector", "model": "demo/models/scene_detector"}]
+    light = {"technical", "clip_scenes", "scene_detector"}
+    recipe["scorers"] = [scorer for scorer in recipe["scorers"] if scorer["name"] in light]
     recipe["policy"] = str(folder / "policy.yaml")
     recipe["release"] = {"name": "faults", "folder": str(folder / "shards"), "samples_per_shard": 5}
     policy: dict[str, Any] = yaml.safe_load((ROOT / "conf" / "policies" / "demo.yaml").read_text())

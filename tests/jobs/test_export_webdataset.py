@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,14 @@ _FUNNEL = (
 )
 
 
-def show(spark: SparkSession, samples: list[tuple[dict[str, Any], bytes]], partitions: int = 1) -> None:
-    """Make the view training_set hold these samples."""
+def show(
+    spark: SparkSession, samples: list[tuple[dict[str, Any], bytes]], partitions: int = 1, candidates: int = 20
+) -> None:
+    """Make the view training_set hold these samples, chosen from so many candidates."""
     names = [column.strip().split()[0] for column in _VIEW.split(",")]
     rows = [tuple((row | {"policy": "test"}).get(name) for name in names) for row, _ in samples]
     spark.createDataFrame(rows, _VIEW).repartition(partitions).createOrReplaceTempView("training_set")
-    funnel = [("test", "generated", 1, "candidates", None, 20, 10, 10, 10)]
+    funnel = [("test", "generated", 1, "candidates", None, candidates, 10, 10, 10)]
     spark.createDataFrame(funnel, _FUNNEL).createOrReplaceTempView("funnel")
 
 
@@ -147,8 +150,14 @@ def test_a_release_is_whole_frozen_and_mended(
     assert "curated/train-000000.tar is missing or has another size; writing it again" in capsys.readouterr().out
     assert (lakehouse.versions(), tree(shards)) == (versions, first)
 
-    show(spark, SAMPLES[1:])
+    shutil.rmtree(folder)
+    assert not lies_whole(context)
+    show(spark, SAMPLES, candidates=99)  # what the manifest would say if it were made today
     export_webdataset.run(made(spark, lakehouse, "run4"))
+    assert (lakehouse.versions(), tree(shards)) == (versions, first)
+
+    show(spark, SAMPLES[1:])
+    export_webdataset.run(made(spark, lakehouse, "run5"))
     after = tree(shards)
     assert {name: digest for name, digest in after.items() if name.startswith("pan-001/")} == first
     assert after[f"pan-002/{WIDE}/train-000000.tar"] == first[f"pan-001/{WIDE}/train-000000.tar"]
