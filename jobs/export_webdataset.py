@@ -23,24 +23,24 @@ from conf.recipe import Recipe
 from conf.scores import SCORES
 from jobs.launch import Context, JobError, main
 from jobs.lock import table_lock
-from jobs.manifest import describe, manifest_text, write_manifest, write_side_files
+from jobs.manifest import describe, manifest_text, with_files, write_manifest, write_side_files
 from jobs.release import (
     MANIFEST,
+    UNFINISHED,
     Release,
+    begin,
     damaged_files,
     expected_files,
-    file_sha256,
     latest_release,
     release_name,
-    remove_strays,
     shard_counts,
 )
 from schemas.delta import with_run
 from schemas.sql_views import register_views
 from schemas.tables import STRATUM, TABLES
-from udfs.atomic_files import remove_temporaries
+from udfs.atomic_files import file_sha256
 from udfs.samples import KeptDigest, Names
-from udfs.shards import FILES, ShardWriter, shard_file
+from udfs.shards import ENDINGS, FILES, ShardReader, ShardWriter, shard_file
 
 _BROADCAST_ROWS = (
     2_000_000  # ids and labels of kept pictures, about 100 bytes each: as many as a worker holds with ease
@@ -133,12 +133,13 @@ def _export(context: Context, samples: DataFrame, names: Names, versions: dict[s
     name = release_name(context, number)
     shards = shard_counts(counts, context.recipe.release.samples_per_shard, last.shards if last is not None else {})
     folder = Path(context.recipe.release.folder) / name
+    new = Release(name, number, folder, digest, shards, versions)
+    about = describe(context, new, samples, counts)
     if context.table_versions(SOURCES) != versions:
         raise JobError(
             f"export_webdataset: tables changed while {name} was read. Let the other jobs end, then run this again."
         )
-    new = Release(name, number, folder, digest, shards, versions)
-    _write_release(context, new, samples, counts, names)
+    _write_release(context, new, about, samples, names)
 
 
 def _restore(context: Context, release: Release, samples: DataFrame, counts: dict[str, int], names: Names) -> None:
@@ -154,7 +155,7 @@ def _restore(context: Context, release: Release, samples: DataFrame, counts: dic
     shards = {
         shard
         for shard in _all_shards(release.shards)
-        if any(shard_file(*shard, e) in damaged for e in (".tar", ".parquet", "_stats.json"))
+        if any(shard_file(*shard, e) in damaged for e in ENDINGS)
     }
     if shards:
         write_shards(context, samples, release, names, shards)
@@ -162,6 +163,7 @@ def _restore(context: Context, release: Release, samples: DataFrame, counts: dic
     write_side_files(release.folder, manifest)
     for name in sorted({*damaged} - {MANIFEST}):
         if file_sha256(release.folder / name) != manifest["files"][name]["sha256"]:
+            (release.folder / name).unlink()  # it may have the right size: then the next run would take it
             raise JobError(
                 f"export_webdataset: {release.name}/{name} was written again, but is not the file that the release had"
                 " (its SHA-256 differs): this Goldpan or one of its libraries writes other bytes. Bring the file back"
@@ -173,24 +175,33 @@ def _restore(context: Context, release: Release, samples: DataFrame, counts: dic
 
 
 def _write_release(
-    context: Context, release: Release, samples: DataFrame, counts: dict[str, int], names: Names
+    context: Context, release: Release, about: dict[str, Any], samples: DataFrame, names: Names
 ) -> None:
     release.folder.mkdir(parents=True, exist_ok=True)
-    remove_temporaries(release.folder)
-    remove_strays(release.folder, release.shards)
+    whole = begin(release)
+    left = f", {len(whole):,} of them there already" if whole else ""
     context.say(
-        f"export_webdataset: {sum(counts.values()):,} samples into {_shards(sum(release.shards.values()))}"
-        f" of {release.folder}"
+        f"export_webdataset: {about['samples']:,} samples into {_shards(sum(release.shards.values()))}"
+        f" of {release.folder}{left}"
     )
-    files = write_shards(context, samples, release, names, _all_shards(release.shards))
-    manifest = describe(context, release, samples, counts, files)
+    files = write_shards(context, samples, release, names, _all_shards(release.shards) - whole)
+    manifest = with_files(about, sorted([*files, *_read_shards(context, release, whole)], key=lambda f: f["file"]))
     write_side_files(release.folder, manifest)
-    whole = replace(release, manifest=manifest_text(manifest))
-    write_manifest(release.folder, whole.manifest)
-    _record(context, whole)
-    for subset, n in sorted(counts.items()):
-        context.say(f"  {n:>9,}  {subset} ({_shards(release.shards[subset])})")
+    written = replace(release, manifest=manifest_text(manifest))
+    write_manifest(release.folder, written.manifest)
+    _record(context, written)
+    for subset, counts in about["subsets"].items():
+        context.say(f"  {counts['samples']:>9,}  {subset} ({_shards(counts['shards'])})")
     context.say(f"export_webdataset: {release.name} is whole in {release.folder}")
+
+
+def _read_shards(context: Context, release: Release, shards: set[tuple[str, int]]) -> list[dict[str, Any]]:
+    """Rows of FILES of shards that are there; they are read and hashed on the executors."""
+    if not shards:
+        return []
+    rows = context.spark.createDataFrame(sorted(shards), "subset string, shard int").repartition(len(shards))
+    reader = ShardReader(str(release.folder.resolve()))
+    return [row.asDict() for row in rows.mapInArrow(reader, schema=from_arrow_schema(FILES)).collect()]
 
 
 def write_shards(
@@ -201,6 +212,8 @@ def write_shards(
     Ids go to the pictures (by broadcast while they are few), and texts and pictures meet in one shuffle by (subset,
     shard). JobError where a shard could not be written; those that could are whole.
     """
+    if not wanted:
+        return []
     numbered = samples.withColumn("shard", _shard(release.shards))
     if wanted != _all_shards(release.shards):
         chosen = context.spark.createDataFrame(sorted(wanted), "subset string, shard int")
@@ -217,7 +230,7 @@ def write_shards(
         written += writer.write(
             subset, shard, []
         )  # no key fell into it: an empty shard, so that the numbers have no gap
-    return sorted(written, key=lambda file: file["file"])
+    return written
 
 
 def _pictures(context: Context, numbered: DataFrame) -> DataFrame:
@@ -250,6 +263,7 @@ def _all_shards(shards: dict[str, int]) -> set[tuple[str, int]]:
 def _record(context: Context, release: Release) -> None:
     """The rows of a release whose manifest is on disk, read from its own files; the row of releases comes last and says
     that all are there."""
+    (release.folder / UNFINISHED).unlink(missing_ok=True)
     manifest = json.loads(release.manifest)
     paths = [
         str((release.folder / name).resolve())

@@ -18,16 +18,13 @@ from udfs.atomic_files import write_file
 from udfs.versions import library_versions
 
 
-def describe(
-    context: Context, release: Release, samples: DataFrame, counts: dict[str, int], files: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """The manifest: what is in the release, chosen by which thresholds, made by which models, and every file with its
-    length and SHA-256.
+def describe(context: Context, release: Release, samples: DataFrame, counts: dict[str, int]) -> dict[str, Any]:
+    """The manifest but its files: what is in the release, chosen by which thresholds, made by which models.
 
     It holds no time: the same release written again has the same manifest.
     """
     policy = context.recipe.gates.name
-    about = {
+    return {
         "release": release.name,
         "recipe": context.recipe.name,
         "samples": sum(counts.values()),
@@ -41,11 +38,14 @@ def describe(
         "table_versions": release.table_versions,
         "library_versions": json.loads(library_versions("pyspark", "delta-spark", "pillow", "pyarrow")),
     }
+
+
+def with_files(about: dict[str, Any], files: list[dict[str, Any]]) -> dict[str, Any]:
+    """The whole manifest: every file with its length and SHA-256."""
     listed = {f["file"]: {"bytes": f["bytes"], "sha256": f["sha256"], "samples": f["samples"]} for f in files}
-    about["files"] = listed
     sides = {
         name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        for name, data in side_files(about).items()
+        for name, data in side_files(about | {"files": listed}).items()
     }
     return about | {"files": listed | sides}
 

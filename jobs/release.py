@@ -2,24 +2,26 @@
 scores of it, is the next one.
 
 On disk a release is a folder with its shards and manifest.json. The manifest is the commit: a folder without one is
-unfinished work.
+unfinished work, and unfinished.json says of what.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from conf.loading import RecipeError
 from jobs.launch import Context
-from udfs.shards import shard_file
+from udfs.atomic_files import remove_temporaries, write_file
+from udfs.shards import ENDINGS, shard_file
 
 MANIFEST = "manifest.json"
+UNFINISHED = "unfinished.json"
 CARD = "README.md"
 SIZES = "sizes.json"
-_SHARD = re.compile(r"train-\d{6}(\.tar|\.parquet|_stats\.json)")
+_SHARD = re.compile(r"train-\d{6,}(\.tar|\.parquet|_stats\.json)")
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ def latest_release(context: Context) -> Release | None:
     folder = root / name
     manifest = recorded.get(name) or (folder / MANIFEST).read_text(encoding="utf-8")
     about = json.loads(manifest)
+    if about["recipe"] != context.recipe.name:
+        raise RecipeError(
+            f"{context.recipe.path}: release: {folder} belongs to the recipe {about['recipe']!r}, this one is"
+            f" {context.recipe.name!r}. Give this recipe's release another name or folder."
+        )
     shards = {subset: counts["shards"] for subset, counts in about["subsets"].items()}
     return Release(
         name, number, folder, about["kept_digest"], shards, about["table_versions"], manifest, name in recorded
@@ -81,15 +88,29 @@ def shard_counts(samples: dict[str, int], a_shard: int, before: dict[str, int]) 
     return counts
 
 
-def file_sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
 def damaged_files(release: Release) -> list[str]:
     """The files of the manifest, and itself, that are not there or have another size."""
     sizes = {name: about["bytes"] for name, about in json.loads(release.manifest)["files"].items()}
     sizes |= {MANIFEST: len(release.manifest.encode())}
     return [name for name, size in sizes.items() if _size(release.folder / name) != size]
+
+
+def begin(release: Release) -> set[tuple[str, int]]:
+    """Say on disk which release is being written; its shards that a run which was cut off has left whole.
+
+    Shards of another kept set are removed before anything is said: they would be taken for this one's.
+    """
+    said = json.dumps({"kept_digest": release.digest, "shards": release.shards}, sort_keys=True).encode()
+    path = release.folder / UNFINISHED
+    remove_temporaries(release.folder)
+    if path.is_file() and path.read_bytes() == said:
+        shards = [(subset, shard) for subset, n in release.shards.items() for shard in range(n)]
+        return {shard for shard in shards if all((release.folder / shard_file(*shard, e)).is_file() for e in ENDINGS)}
+    for shard in release.folder.glob("*/train-*"):
+        if _SHARD.fullmatch(shard.name):
+            shard.unlink()
+    write_file(path, said)
+    return set()
 
 
 def expected_files(shards: dict[str, int]) -> set[str]:
@@ -98,16 +119,8 @@ def expected_files(shards: dict[str, int]) -> set[str]:
         shard_file(subset, shard, ending)
         for subset, n in shards.items()
         for shard in range(n)
-        for ending in (".tar", ".parquet", "_stats.json")
+        for ending in ENDINGS
     }
-
-
-def remove_strays(folder: Path, shards: dict[str, int]) -> None:
-    """Shards that unfinished work left in a folder and that its release does not have."""
-    expected = expected_files(shards)
-    for path in folder.glob("*/train-*"):
-        if _SHARD.fullmatch(path.name) and path.relative_to(folder).as_posix() not in expected:
-            path.unlink()
 
 
 def _pattern(context: Context) -> re.Pattern[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 
 ATOMS = "array<struct<kind:string,subject:string,value:string,other:string>>"
 STRATUM = ("task", "category", "style")

@@ -65,6 +65,11 @@ def write_file(path: Path, data: bytes) -> tuple[int, str]:
     return out.bytes, out.sha256
 
 
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def remove_temporaries(folder: Path) -> None:
     """What killed writers left below `folder`. Only for a caller that knows that nobody writes there."""
     for path in folder.rglob(".*.tmp"):

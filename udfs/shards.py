@@ -20,7 +20,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from udfs.atomic_files import HashedFile, atomic_file, write_file
+from udfs.atomic_files import HashedFile, atomic_file, file_sha256, write_file
 from udfs.errors import ExplainedError
 from udfs.samples import Names, SampleError, check_picture, texts
 
@@ -35,6 +35,7 @@ FILES = pa.schema(
         ("problem", pa.string()),  # why the shard could not be written; null with each file of one that was
     ]
 )
+ENDINGS = (".tar", ".parquet", "_stats.json")  # in the order in which they are written
 # img2dataset's columns first: its users' scripts read them
 _INDEX = [
     ("key", pa.string()),
@@ -105,18 +106,7 @@ class ShardWriter:
         written = [(".tar", out.bytes, out.sha256)]
         for ending, data in ((".parquet", self._parquet(index)), ("_stats.json", _stats(len(index)))):
             written.append((ending, *write_file(Path(self.folder) / shard_file(subset, shard, ending), data)))
-        return [
-            {
-                "subset": subset,
-                "shard": shard,
-                "file": shard_file(subset, shard, ending),
-                "bytes": n,
-                "sha256": digest,
-                "samples": len(index),
-                "problem": None,
-            }
-            for ending, n, digest in written
-        ]
+        return _files(subset, shard, len(index), written)
 
     def _parquet(self, index: list[dict[str, Any]]) -> bytes:
         scores = [(name, pa.float64()) for name in self.names.scores]
@@ -127,6 +117,39 @@ class ShardWriter:
             compression="zstd",
         )
         return sink.getvalue().to_pybytes()
+
+
+@dataclass(frozen=True)
+class ShardReader:
+    """A callable for mapInArrow: (subset, shard) of whole shards below `folder` in, their rows of FILES out."""
+
+    folder: str
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for row in batch.to_pylist():
+                yield pa.RecordBatch.from_pylist(self._read(row["subset"], row["shard"]), schema=FILES)
+
+    def _read(self, subset: str, shard: int) -> list[dict[str, Any]]:
+        paths = {ending: Path(self.folder) / shard_file(subset, shard, ending) for ending in ENDINGS}
+        samples = json.loads(paths["_stats.json"].read_bytes())["count"]
+        return _files(subset, shard, samples, [(e, path.stat().st_size, file_sha256(path)) for e, path in paths.items()])
+
+
+def _files(subset: str, shard: int, samples: int, written: list[tuple[str, int, str]]) -> list[dict[str, Any]]:
+    """The rows of FILES of a shard; written: ending, bytes, SHA-256 of each."""
+    return [
+        {
+            "subset": subset,
+            "shard": shard,
+            "file": shard_file(subset, shard, ending),
+            "bytes": n,
+            "sha256": digest,
+            "samples": samples,
+            "problem": None,
+        }
+        for ending, n, digest in written
+    ]
 
 
 def paired(rows: Iterator[dict[str, Any]]) -> Iterator[tuple[dict[str, Any], bytes]]:

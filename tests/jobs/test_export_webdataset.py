@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import webdataset
 from pyspark.sql import SparkSession
 
+from conf.loading import RecipeError
 from conf.recipe import Release, Scorer
 from jobs import export_webdataset
 from jobs.launch import Context, JobError
@@ -174,7 +176,8 @@ def test_a_run_that_is_cut_off_is_completed_with_the_same_bytes(
     monkeypatch: pytest.MonkeyPatch,
     step: str,
 ) -> None:
-    """Cut between the last shard and the manifest, or between the manifest and the rows."""
+    """Cut between the last shard and the manifest, or between the manifest and the rows. Whole shards stay as they are;
+    one of three that is not whole is written again."""
 
     def cut(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -186,17 +189,67 @@ def test_a_run_that_is_cut_off_is_completed_with_the_same_bytes(
     before = tree(shards)
     assert ("pan-001/manifest.json" in before) == (step == "_record")
     assert lakehouse.read("releases").count() == 0
-    stray = shards / "pan-001" / CURATED / ".train-000007.tar.abc.tmp"
-    stray.write_bytes(b"half a shard")
-    (shards / "pan-001" / CURATED / "train-000007.tar").write_bytes(b"of other work")
+    folder = shards / "pan-001"
+    (folder / CURATED / ".train-000007.tar.abc.tmp").write_bytes(b"half a shard")
+    (folder / WIDE / "train-000000_stats.json").unlink()
+    tars = [folder / SQUARE / "train-000000.tar", folder / WIDE / "train-000000.tar"]
+    times = [tar.stat().st_mtime_ns for tar in tars]
 
     export_webdataset.run(made(spark, lakehouse, "run2"))
     after = tree(shards)
-    assert {name: after[name] for name in before} == before
+    assert before.keys() - after.keys() == {"pan-001/unfinished.json"}
+    assert {name: after[name] for name in before if name in after}.items() <= before.items()
     assert [row["release"] for row in lakehouse.read("releases").collect()] == ["pan-001"]
     assert lakehouse.read("release_samples").count() == 10
+    assert [tar.stat().st_mtime_ns > time for tar, time in zip(tars, times, strict=True)] == [False, True]
     if step == "write_manifest":
         assert after.keys() - before.keys() == {"pan-001/manifest.json"}
+        manifest = json.loads((folder / "manifest.json").read_text())
+        listed = {f"pan-001/{name}": about["sha256"] for name, about in manifest["files"].items()}
+        assert listed == {name: digest for name, digest in after.items() if not name.endswith("manifest.json")}
+
+
+def test_unfinished_work_on_another_kept_set_is_written_again(
+    context: Context, shards: Path, spark: SparkSession, lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(export_webdataset, "write_manifest", cut)
+        with pytest.raises(KeyboardInterrupt):
+            export_webdataset.run(context)
+    (shards / "pan-001" / CURATED / "train-000007.tar").write_bytes(b"of other work")
+    other = [(row | {"caption": "said otherwise"}, image) for row, image in SAMPLES]
+    show(spark, other)
+    export_webdataset.run(made(spark, lakehouse, "run2"))
+    urls = [str(path) for path in shards.rglob("*.tar")]
+    read = webdataset.WebDataset(urls, shardshuffle=False, empty_check=False)
+    assert {sample["txt"] for sample in read} == {b"said otherwise"}
+
+
+def test_a_release_of_another_recipe_is_not_gone_on_with(
+    context: Context, spark: SparkSession, lakehouse: Lakehouse
+) -> None:
+    export_webdataset.run(context)
+    other = made(spark, lakehouse, "run2")
+    renamed = replace(other, recipe=other.recipe.model_copy(update={"name": "mine"}))
+    with pytest.raises(RecipeError, match="belongs to the recipe 'test', this one is 'mine'. Give .* another name"):
+        export_webdataset.run(renamed)
+
+
+def test_a_file_that_comes_out_otherwise_is_not_taken_for_the_release_s(
+    context: Context, shards: Path, spark: SparkSession, lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_webdataset.run(context)
+    (shards / "pan-001" / CURATED / "train-000000_stats.json").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(export_webdataset, "file_sha256", lambda path: "of another version's file, as long")
+        for _ in range(2):
+            with pytest.raises(JobError, match="train-000000_stats.json was written again, but is not the file"):
+                export_webdataset.run(made(spark, lakehouse, "run2"))
+    export_webdataset.run(made(spark, lakehouse, "run3"))
+    assert lies_whole(context)
 
 
 def test_a_picture_that_must_not_ship_stops_the_export(spark: SparkSession, lakehouse: Lakehouse, shards: Path) -> None:
@@ -205,7 +258,7 @@ def test_a_picture_that_must_not_ship_stops_the_export(spark: SparkSession, lake
     show(spark, [(row | {"width": 81}, image)])
     with pytest.raises(JobError, match=rf"{row['image_id']}: the JPEG has 80x48 pixels, its row says 81x48"):
         export_webdataset.run(made(spark, lakehouse, "run1"))
-    assert tree(shards) == {}
+    assert tree(shards).keys() == {"pan-001/unfinished.json"}
     show(spark, [(row | {"image_id": "0" * 31 + "f"}, image)])
     with pytest.raises(JobError, match="1 samples and 0 pictures have this key"):
         export_webdataset.run(made(spark, lakehouse, "run2"))
