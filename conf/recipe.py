@@ -24,6 +24,15 @@ def _size(value: str) -> str:
     return value
 
 
+def _mounted(value: str) -> str:
+    if "://" in value:
+        raise ValueError(
+            f"{value!r} is an object store; give a path that every machine of the cluster sees, such as /Volumes/..."
+        )
+    return value
+
+
+MountedFolder = Annotated[str, AfterValidator(_mounted)]
 Size = Annotated[str, AfterValidator(_size)]
 GRAMMAR = "grammar"  # the name of the offline writer
 Regime = Literal["square", "random_aspect"]
@@ -175,7 +184,7 @@ class Photos(Frozen):
     source, caption).
     """
 
-    folder: str
+    folder: MountedFolder
     metadata: str
     quality: int = Field(default=95, ge=1, le=100)
 
@@ -213,7 +222,7 @@ class Release(Frozen):
     """Where shards go, under which release name, and how many samples a shard holds on average."""
 
     name: Slug
-    folder: str
+    folder: MountedFolder
     samples_per_shard: int = Field(default=1000, ge=1)
 
 

@@ -24,12 +24,16 @@ from py4j.protocol import Py4JError
 
 from conf.loading import RecipeError
 from conf.recipe import Recipe, load_recipe
+from udfs.device import accelerators
 from udfs.errors import ExplainedError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from schemas.delta import Lakehouse
+
+
+EVERY_CORE = "local[*,3]"  # the master of conf/spark-defaults.conf
 
 
 class JobError(RuntimeError):
@@ -128,6 +132,8 @@ def _launch(run: Job, options: dict[str, Any]) -> None:
     if bool(options["catalog"]) != bool(options["schema"]):
         raise RecipeError("--catalog and --schema go together; give both or neither.")
     catalog_schema = f"{options['catalog']}.{options['schema']}" if options["catalog"] else None
+    if on_databricks():
+        check_shared(recipe)
     check_owner(recipe)
     context = open_context(
         recipe, catalog_schema, **{k: options[k] for k in ("plan", "retry", "sample") if k in options}
@@ -137,8 +143,26 @@ def _launch(run: Job, options: dict[str, Any]) -> None:
     try:
         run(context)
     finally:
-        with contextlib.suppress(Py4JError, ConnectionError):  # Ctrl-C reaches the JVM of spark-submit too
-            context.spark.stop()
+        # The tasks of a Databricks job share their cluster's session: another task may be at work in it.
+        if not on_databricks():
+            with contextlib.suppress(Py4JError, ConnectionError):  # Ctrl-C reaches the JVM of spark-submit too
+                context.spark.stop()
+
+
+def on_databricks() -> bool:
+    return "DATABRICKS_RUNTIME_VERSION" in os.environ
+
+
+def check_shared(recipe: Recipe) -> None:
+    """RecipeError where a relative path would be a folder of the driver, which no other machine of the cluster sees."""
+    for key, path, allowed in (
+        ("lakehouse", recipe.lakehouse, "an external location such as s3://bucket/lakehouse"),
+        ("release: folder", recipe.release.folder, "a volume such as /Volumes/main/goldpan/shards"),
+    ):
+        if "://" not in path and not Path(path).is_absolute():
+            raise RecipeError(
+                f"{recipe.path}: {key}: {path} is a folder of one machine, and a cluster has several. Give {allowed}."
+            )
 
 
 def open_context(recipe: Recipe, catalog_schema: str | None = None, **flags: Any) -> Context:
@@ -151,16 +175,27 @@ def open_context(recipe: Recipe, catalog_schema: str | None = None, **flags: Any
     return Context(spark, recipe, lakehouse, uuid.uuid4().hex[:16], **flags)
 
 
+def task_slots(spark: SparkSession) -> int:
+    """Tasks that run at once: the cores, or on a cluster whose tasks take a GPU each, the GPUs."""
+    context = cast(Any, spark)._jsc.sc()
+    profile = context.resourceProfileManager().defaultResourceProfile()
+    return max(1, context.maxNumConcurrentTasks(profile))
+
+
 def start_spark(name: str) -> SparkSession:
     """The session; its properties come from spark-submit's properties file (set-up puts the embedded default's into the
     environment).
     """
+    from pyspark import SparkConf
     from pyspark.sql import SparkSession
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     # Here for every cluster: the views' long case expressions make the optimizer's inferred constraints grow without end
     # (3 GB and minutes).
     builder = SparkSession.builder.config("spark.sql.constraintPropagation.enabled", "false")
+    # A worker holds an accelerator and its model as long as it lives: no more workers than accelerators.
+    if (devices := accelerators()) and SparkConf().get("spark.master") == EVERY_CORE:
+        builder = builder.master(f"local[{devices},3]")
     spark = builder.appName(name).getOrCreate()
     try:
         cast(Any, spark)._jvm.io.delta.tables.DeltaTable  # noqa: B018

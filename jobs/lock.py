@@ -6,23 +6,27 @@ import fcntl
 import json
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from jobs.launch import Context, JobError
+from udfs.ids import content_id
 
 
 @contextmanager
 def table_lock(context: Context, table: str) -> Iterator[None]:
     """Hold `table` while the block runs. JobError if another driver holds it, saying which.
 
-    The lock is the kernel's (flock), so a killed driver leaves none behind. Where several machines share the folder
-    without shared locks
-    (object stores), the workflow's max_concurrent_runs: 1 does the same.
+    The lock is the kernel's (flock), so a killed driver leaves none behind. Of an object store it is this machine's own;
+    between machines the workflow's max_concurrent_runs: 1 does the same.
     """
-    folder = Path(context.recipe.lakehouse.removeprefix("file:")) / "_locks"
+    root = context.recipe.lakehouse.removeprefix("file:")
+    if "://" in root:
+        root = str(Path(tempfile.gettempdir()) / f"goldpan-{content_id(root)}")
+    folder = Path(root) / "_locks"
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{table}.lock").open("a+") as handle:
         try:

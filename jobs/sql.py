@@ -47,6 +47,10 @@ def main() -> int:
 def open_lakehouse(root: str, views: Iterable[str] | None = None) -> duckdb.DuckDBPyConnection:
     """A DuckDB session with the tables below `root` as they are now, and the views (None: all). RecipeError if nothing ran."""
     folder = Path(root.removeprefix("file:"))
+    if "://" in root.removeprefix("file:"):
+        raise RecipeError(
+            f"{root}: `make sql` reads a lakehouse in a folder of this machine only. Ask this one in Spark SQL."
+        )
     if not any((folder / name / "_delta_log").is_dir() for name in TABLES):
         raise RecipeError(f"{folder}: there is no lakehouse yet. Run `make demo` (or the jobs of this recipe) first.")
     connection = duckdb.connect(config={"python_enable_replacements": False})

@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from jobs.launch import Context, JobError
+from jobs.launch import Context, JobError, task_slots
 from jobs.lock import table_lock
 from schemas.delta import with_run
 from schemas.sql_views import register_views
@@ -127,7 +127,7 @@ def _run(
     transform: Callable[[DataFrame], DataFrame],
     seconds: float | None,
 ) -> None:
-    tasks = context.spark.sparkContext.defaultParallelism
+    tasks = task_slots(context.spark)
     size = _first_wave(context, seconds, tasks)
     progress.started = time.monotonic()
     wave = 0
@@ -212,7 +212,7 @@ def _say_plan(context: Context, table: str, rows: DataFrame, total: int, noun: s
         failed = context.spark.table("errors").where(F.col("table_name") == table).count()
     context.say(f"{table}: {total:,} {noun} to do, {failed:,} failed before")
     if seconds and total:
-        tasks = context.spark.sparkContext.defaultParallelism
+        tasks = task_slots(context.spark)
         hours = total * seconds / 3600
         context.say(
             f"  measured {seconds:.3f} s each: {hours:.2f} device-hours, about {duration(total * seconds / tasks)} on {tasks} task slots"

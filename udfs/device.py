@@ -11,6 +11,7 @@ from typing import IO
 
 from udfs.errors import ExplainedError
 
+_DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA's, AMD's, and either's in WSL
 _held: list[IO[str]] = []  # an open lock file is the lease; the kernel ends it with the process
 
 
@@ -37,8 +38,20 @@ def claim_device() -> str:
         if _lease(f"goldpan-{uuid}"):
             return f"cuda:{index}"
     raise NoDeviceError(
-        f"all {count} accelerators are held by other workers; set spark.executor.cores so that there is one task slot a device"
+        f"all {count} accelerators are held by other workers. Give Spark one task slot a device: --master"
+        f" 'local[{count},3]' on one machine, spark.task.resource.gpu.amount=1 on a cluster; or hide them with"
+        " CUDA_VISIBLE_DEVICES= to compute on the CPU."
     )
+
+
+def accelerators() -> int:
+    """How many there are on this machine. Where no driver has made a device file there is none, and torch, which takes
+    seconds to import, is not asked."""
+    if not any(Path(file).exists() for file in _DRIVERS):
+        return 0
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def device_name(device: str) -> str:

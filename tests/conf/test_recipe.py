@@ -100,6 +100,7 @@ BAD = [
      "recipe.yaml: enhancement.language_model: language_models: 'writer' is not known"),
     ({"run__max_error_fraction": 2}, r"run.max_error_fraction: .*less than or equal to 1"),
     ({"run__wave_seconds": 0}, r"run.wave_seconds: .*greater than 0"),
+    ({"release__folder": "s3://bucket/shards"}, "release.folder: 's3://bucket/shards' is an object store; give a path that every"),
     ({"release__samples_per_shard": 0}, r"release.samples_per_shard: .*greater than or equal to 1"),
 ]  # fmt: skip
 

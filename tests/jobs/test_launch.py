@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,24 @@ def test_a_question_is_asked_of_its_own_recipe(path: str, config: str) -> None:
     recipe._path = Path(path)
     context = launch.Context(None, recipe, None, "run")  # type: ignore[arg-type]
     assert context.sql_command("select 1") == f'make sql{config} QUERY="select 1"'
+
+
+@pytest.mark.parametrize(
+    ("lakehouse", "folder", "refused"),
+    [
+        ("s3://bucket/house", "/Volumes/main/goldpan/shards", None),
+        ("lakehouse/mine", "/Volumes/main/goldpan/shards", "lakehouse: lakehouse/mine is a folder of one machine"),
+        ("s3://bucket/house", "shards/mine", "release: folder: shards/mine is a folder of one machine"),
+    ],
+)
+def test_folders_that_a_cluster_does_not_share_are_refused_there(
+    lakehouse: str, folder: str, refused: str | None
+) -> None:
+    recipe = load_recipe(ROOT / "conf" / "demo.yaml")
+    release = recipe.release.model_copy(update={"folder": folder})
+    recipe = recipe.model_copy(update={"lakehouse": lakehouse, "release": release})
+    with pytest.raises(RecipeError, match=refused) if refused else nullcontext():
+        launch.check_shared(recipe)
 
 
 @pytest.mark.parametrize("flags", [["--sample", "0"], ["--sample", "-1"], ["--plan", "--sample", "8"]])

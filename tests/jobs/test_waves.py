@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.recipe import Run
-from jobs.launch import Context, JobError
+from jobs.launch import Context, JobError, task_slots
 from jobs.lock import table_lock
 from jobs.waves import Progress, _next_wave, duration, numbered, run_waves
 from schemas.delta import Lakehouse
@@ -62,6 +62,10 @@ def test_every_row_is_written_once_in_several_waves(context: Context) -> None:
     assert context.lakehouse.version("captions") >= 2, "the first wave measures the rate, another follows"
 
 
+def test_as_many_tasks_run_at_once_as_there_are_cores(spark: SparkSession) -> None:
+    assert task_slots(spark) == spark.sparkContext.defaultParallelism
+
+
 def test_nothing_to_do_writes_nothing(context: Context, capsys: pytest.CaptureFixture[str]) -> None:
     todo = context.spark.range(0).select(F.col("id").cast("string").alias("image_id"))
     run_waves(context, "captions", todo, captioned(), order=["image_id"])
@@ -106,6 +110,21 @@ def test_a_second_driver_is_told_who_holds_the_table_and_a_killed_one_holds_noth
     other.join()
     with table_lock(replace(context, run_id="run2"), "captions"):
         pass
+
+
+def test_the_lock_of_an_object_store_lies_outside_the_working_directory(
+    context: Context, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    monkeypatch.chdir(tmp_path)
+    remote = replace(context, recipe=context.recipe.model_copy(update={"lakehouse": "s3://bucket/house"}))
+    with (
+        table_lock(remote, "captions"),
+        pytest.raises(JobError, match="captions is being written by another run"),
+        table_lock(remote, "captions"),
+    ):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["temporary"]
 
 
 def test_progress_tells_count_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
