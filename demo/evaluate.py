@@ -1,6 +1,6 @@
 """Prints what the shipped models reach on held-out prompts and seeds.
 
-python demo/evaluate.py [MODEL ...] [--samples N] [--steps N] [--guidance X] [--sheet FILE]
+.venv/bin/python demo/evaluate.py [MODEL ...] [--samples N] [--steps N] [--guidance X] [--sheet FILE]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """drawn scenes and their prompts -> demo/models/clip: an open_clip model of its own small config.
 
-python demo/train_clip.py --minutes 6
+.venv/bin/python demo/train_clip.py --minutes 6
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """drawn, degraded, worn and strange pictures -> demo/models/scene_detector.
 
-python demo/train_detector.py --minutes 25
+.venv/bin/python demo/train_detector.py --minutes 25
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """drawn scenes -> demo/models/generator: a StableDiffusionPipeline by flow matching in the latents of demo/models/vae.
 
-python demo/train_generator.py --minutes 40
+.venv/bin/python demo/train_generator.py --minutes 40
 """
 
 from __future__ import annotations

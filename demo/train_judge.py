@@ -1,6 +1,6 @@
 """labeled pictures and yes/no questions -> demo/models/judge: a small Llava of transformers.
 
-python demo/train_judge.py --minutes 40
+.venv/bin/python demo/train_judge.py --minutes 40
 Its vision tower learns to name what every patch shows, with heads of its own and in the words of the questions; alone
 at first, then the whole answers questions too. Without the words a question's "red" has to find out by trial which
 patches are meant by it, and does not in this time. In the same way a shape's name in a question learns to point at the

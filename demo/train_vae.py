@@ -1,6 +1,6 @@
 """drawn scenes -> demo/models/vae: an AutoencoderKL, 4 times smaller, 4 channels.
 
-python demo/train_vae.py --minutes 15
+.venv/bin/python demo/train_vae.py --minutes 15
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from py4j.protocol import Py4JError
+from py4j.protocol import Py4JError, Py4JNetworkError
 
 from conf.loading import RecipeError
 from conf.recipe import Recipe, load_recipe
@@ -263,6 +263,8 @@ def explained(error: Exception) -> str | None:
             return str(sentence)
     if raised := re.search(r"\[USER_RAISED_EXCEPTION\] (.+?)(?: SQLSTATE|$)", text, re.MULTILINE):
         return raised[1]
+    if isinstance(error, (Py4JNetworkError, ConnectionError)):
+        return "Spark's JVM has ended: it was stopped, or killed because the machine was short of memory."
     if os.strerror(errno.ENOSPC) in text:
         return (
             f"{os.strerror(errno.ENOSPC)}: the disk of the lakehouse or of Spark's own files (spark.local.dir) is full."

@@ -27,6 +27,7 @@ import yaml
 from deltalake import DeltaTable
 
 ROOT = Path(__file__).parents[1]
+MASTER = "local[2,3]"
 WRITES = {
     "generate_images": ("images",),
     "score_images": ("raw_scores", "scores"),
@@ -56,12 +57,21 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 
 class Run:
-    """One job in a session of its own, so that everything it starts can be found and stopped."""
+    """One job in a session of its own, so that everything it starts can be found and stopped. Two tasks at once on every
+    machine: with more of them a first wave would be all there is to do.
+    """
 
-    def __init__(self, recipe: Path, job: str):
-        command = [sys.executable, str(ROOT / "jobs" / f"{job}.py"), "--config", str(recipe)]
+    def __init__(self, recipe: Path, job: str, submitted: bool = False):
+        starter = [Path(sys.executable).with_name("spark-submit"), "--master", MASTER] if submitted else [sys.executable]
+        command = [*starter, str(ROOT / "jobs" / f"{job}.py"), "--config", str(recipe)]
         self.process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+            command,
+            cwd=ROOT,
+            env=os.environ | {"PYSPARK_SUBMIT_ARGS": f"--master {MASTER} pyspark-shell"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
         self.lines: list[str] = []
         self._said = threading.Condition()
@@ -170,17 +180,17 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def started(tmp_path: Path, undisturbed: Path) -> Iterator[Callable[[str], Run]]:
+def started(tmp_path: Path, undisturbed: Path) -> Iterator[Callable[..., Run]]:
     """Starts a job on the recipe in the test's folder; no run outlives the test. At the first start the lakehouse is the
     undisturbed one without what the job writes; of run_recipe there is none.
     """
     runs: list[Run] = []
 
-    def start(job: str) -> Run:
+    def start(job: str, **how: Any) -> Run:
         recipe = small_recipe(tmp_path)
         if job != "run_recipe" and not (tmp_path / "lakehouse" / "prompts").exists():
             copy_without(undisturbed, tmp_path, job)
-        runs.append(Run(recipe, job))
+        runs.append(Run(recipe, job, **how))
         return runs[-1]
 
     yield start
@@ -194,7 +204,7 @@ def copy_without(undisturbed: Path, folder: Path, job: str) -> None:
     shutil.copytree(undisturbed / "lakehouse", folder / "lakehouse", ignore=left, dirs_exist_ok=True)
 
 
-def goes_on(start: Callable[[str], Run], job: str, folder: Path, undisturbed: Path) -> None:
+def goes_on(start: Callable[..., Run], job: str, folder: Path, undisturbed: Path) -> None:
     """A new run ends well, and all is what it would have been."""
     again = start(job)
     assert again.end() == 0, again.output
@@ -228,7 +238,7 @@ POINTS = {
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_killed_run_goes_on(point: str, started: Callable[[str], Run], tmp_path: Path, undisturbed: Path) -> None:
+def test_a_killed_run_goes_on(point: str, started: Callable[..., Run], tmp_path: Path, undisturbed: Path) -> None:
     job, line = POINTS[point]
     run = started(job)
     run.wait_for(line)
@@ -240,7 +250,7 @@ def test_a_killed_run_goes_on(point: str, started: Callable[[str], Run], tmp_pat
 
 
 def test_a_driver_killed_between_write_and_commit(
-    started: Callable[[str], Run], tmp_path: Path, undisturbed: Path
+    started: Callable[..., Run], tmp_path: Path, undisturbed: Path
 ) -> None:
     run = started("generate_images")
     images = tmp_path / "lakehouse" / "images"
@@ -251,7 +261,7 @@ def test_a_driver_killed_between_write_and_commit(
     goes_on(started, "generate_images", tmp_path, undisturbed)
 
 
-def test_a_killed_worker_costs_nothing(started: Callable[[str], Run], tmp_path: Path, undisturbed: Path) -> None:
+def test_a_killed_worker_costs_nothing(started: Callable[..., Run], tmp_path: Path, undisturbed: Path) -> None:
     run = started("generate_images")
     run.wait_for(r"^  images: \d+ of")
     workers = [pid for pid, command in run.members() if "pyspark.daemon" in command]
@@ -261,11 +271,17 @@ def test_a_killed_worker_costs_nothing(started: Callable[[str], Run], tmp_path: 
     is_as_undisturbed("generate_images", tmp_path, undisturbed)
 
 
-def test_ctrl_c_says_how_to_go_on(started: Callable[[str], Run], tmp_path: Path, undisturbed: Path) -> None:
-    run = started("generate_images")
+@pytest.mark.parametrize(
+    ("submitted", "number"), [(False, signal.SIGINT), (True, signal.SIGINT), (True, signal.SIGTERM)]
+)
+def test_a_run_that_is_stopped_says_how_to_go_on(
+    submitted: bool, number: int, started: Callable[..., Run], tmp_path: Path, undisturbed: Path
+) -> None:
+    """Ctrl-C, and the SIGTERM of a service manager, reach every process of a run."""
+    run = started("generate_images", submitted=submitted)
     run.wait_for(r"^  images: \d+ of")
-    run.send(signal.SIGINT)
-    assert run.end() == 130, run.output
+    run.send(number)
+    assert run.end() != 0, run.output
     assert re.search(
         "Stopped. What was committed stays; go on with: .*spark-submit jobs/generate_images.py", run.output
     )
@@ -273,7 +289,19 @@ def test_ctrl_c_says_how_to_go_on(started: Callable[[str], Run], tmp_path: Path,
     goes_on(started, "generate_images", tmp_path, undisturbed)
 
 
-def test_a_second_driver_is_refused(started: Callable[[str], Run], tmp_path: Path, undisturbed: Path) -> None:
+def test_a_jvm_that_is_killed_is_said(started: Callable[..., Run], tmp_path: Path, undisturbed: Path) -> None:
+    """As the kernel does it when memory is short."""
+    run = started("generate_images")
+    run.wait_for(r"^  images: \d+ of")
+    for pid, command in run.members():
+        if "org.apache.spark.deploy.SparkSubmit" in command:
+            os.kill(pid, signal.SIGKILL)
+    assert run.end() == 1, run.output
+    assert "Spark's JVM has ended" in run.output and "Traceback" not in run.output, run.output
+    goes_on(started, "generate_images", tmp_path, undisturbed)
+
+
+def test_a_second_driver_is_refused(started: Callable[..., Run], tmp_path: Path, undisturbed: Path) -> None:
     first = started("generate_images")
     first.wait_for(r"^  images: \d+ of")
     first.send(signal.SIGSTOP)
@@ -313,7 +341,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_that_looks_whole(
     name: str,
     job: str,
     small_disk: Callable[[str, int], Callable[[int], None]],
-    started: Callable[[str], Run],
+    started: Callable[..., Run],
     tmp_path: Path,
     undisturbed: Path,
 ) -> None:
