@@ -24,11 +24,9 @@ def main() -> int:
         f" {read:,.0f} MB read of a table of {stored:,.0f} MB"
     )
     print(f"writing prompts over fine_t2i: {grammar.speed():,.0f} a second and core")
-    compared, guarded, plain = grammar.survival()
-    print(
-        f"de-duplicating {compared:,} of them, {grammar.BLOCKS} of the blocks of {grammar.PROMPTS:,}:"
-        f" {guarded:.1%} kept, {plain:.1%} by the cosine alone"
-    )
+    compared, kept = grammar.survival()
+    blocks = f"{grammar.BLOCKS} of the blocks of {grammar.PROMPTS:,}"
+    print(f"de-duplicating {compared:,} of them, {blocks}: {kept:.1%} kept")
     deduplication.measure(spark)
     spark.stop()
     return 0

@@ -263,7 +263,7 @@ def explained(error: Exception) -> str | None:
             return str(sentence)
     if raised := re.search(r"\[USER_RAISED_EXCEPTION\] (.+?)(?: SQLSTATE|$)", text, re.MULTILINE):
         return raised[1]
-    if isinstance(error, (Py4JNetworkError, ConnectionError)):
+    if isinstance(error, (Py4JNetworkError, ConnectionRefusedError)):
         return "Spark's JVM has ended: it was stopped, or killed because the machine was short of memory."
     if os.strerror(errno.ENOSPC) in text:
         return (
