@@ -65,4 +65,4 @@ def enhanced(wave: DataFrame, texts: EnhancedTexts, parameters: dict[str, Any]) 
 
 
 if __name__ == "__main__":
-    main(run, plan=True, retry=("errors",))
+    main(run, plan=True, retry=("errors",), by_policy=True)

@@ -289,4 +289,4 @@ def _record(context: Context, release: Release) -> None:
 
 
 if __name__ == "__main__":
-    main(run)
+    main(run, by_policy=True)

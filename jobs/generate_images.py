@@ -154,4 +154,4 @@ def _sample(context: Context, wanted: DataFrame, generator: Generator, spec: Dif
 
 
 if __name__ == "__main__":
-    main(run, plan=True, retry=("errors",), sample=True)
+    main(run, plan=True, retry=("errors",), sample=True, by_policy=True)

@@ -101,4 +101,4 @@ def judged(pictures: DataFrame, judge: TransformersJudge, model: str, licence: s
 
 
 if __name__ == "__main__":
-    main(run, plan=True, retry=("errors",))
+    main(run, plan=True, retry=("errors",), by_policy=True)

@@ -93,8 +93,11 @@ class Context:
 Job = Callable[[Context], None]
 
 
-def main(run: Job, *, plan: bool = False, retry: Sequence[str] = (), sample: bool = False) -> None:
-    """The whole of a job's command line. Exit status: 0 done, 1 stopped by an error, 2 a mistake in the recipe or
+def main(
+    run: Job, *, plan: bool = False, retry: Sequence[str] = (), sample: bool = False, by_policy: bool = False
+) -> None:
+    """The whole of a job's command line. by_policy: the job asks views, which decide with the published policy. Exit
+    status: 0 done, 1 stopped by an error, 2 a mistake in the recipe or
     arguments, 130 interrupted.
     """
     parser = argparse.ArgumentParser(
@@ -118,7 +121,7 @@ def main(run: Job, *, plan: bool = False, retry: Sequence[str] = (), sample: boo
             help="try N rows into a contact sheet; write nothing to the lakehouse",
         )
     options = vars(parser.parse_args())
-    sys.exit(_guarded(lambda: _launch(run, options)))
+    sys.exit(_guarded(lambda: _launch(run, options, by_policy)))
 
 
 def _positive(text: str) -> int:
@@ -127,7 +130,7 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _launch(run: Job, options: dict[str, Any]) -> None:
+def _launch(run: Job, options: dict[str, Any], by_policy: bool) -> None:
     recipe = load_recipe(options["config"])
     if bool(options["catalog"]) != bool(options["schema"]):
         raise RecipeError("--catalog and --schema go together; give both or neither.")
@@ -141,6 +144,10 @@ def _launch(run: Job, options: dict[str, Any]) -> None:
     # Spark's own handler asks the JVM to cancel its jobs, on the connection that waits for an answer.
     signal.signal(signal.SIGINT, _interrupt)
     try:
+        if by_policy:
+            from jobs.publish_views import check_published  # that imports this module
+
+            check_published(context)
         run(context)
     finally:
         # The tasks of a Databricks job share their cluster's session: another task may be at work in it.

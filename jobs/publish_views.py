@@ -9,7 +9,7 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from conf.recipe import Recipe
-from jobs.launch import Context, main
+from jobs.launch import Context, JobError, main
 from jobs.lock import table_lock
 from jobs.prompt_screens import enhancer
 from jobs.specs import generator_spec, judge_model
@@ -44,6 +44,20 @@ def run(context: Context) -> None:
     if context.lakehouse.catalog_schema:
         publish_views(context.spark)
         context.say(f"publish_views: the views are in {context.lakehouse.catalog_schema}")
+
+
+def check_published(context: Context) -> None:
+    """JobError unless the views decide with the recipe's policy and models as they are now: a job would work, and pay,
+    for what they do not count. What was edited by SQL since counts, and is no error.
+    """
+    published = _rows(context, "policies")
+    if published and published[0]["digest"] == policy_rows(context.recipe)["policies"][0]["digest"]:
+        return
+    said = "is published with other thresholds or models than the recipe has now" if published else "is not published"
+    raise JobError(
+        f"The policy {context.recipe.gates.name} {said}, and the views decide with what is published. Run this first:"
+        f" spark-submit jobs/publish_views.py --config {context.recipe.path}"
+    )
 
 
 def policy_rows(recipe: Recipe) -> dict[str, list[dict[str, Any]]]:

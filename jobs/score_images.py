@@ -163,4 +163,4 @@ def _sample(context: Context, candidates: DataFrame, scorers: ScorerSet) -> None
 
 
 if __name__ == "__main__":
-    main(run, plan=True, retry=("errors", "stale"), sample=True)
+    main(run, plan=True, retry=("errors", "stale"), sample=True, by_policy=True)

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from conf.policy import Best, Policy, Quota, Threshold
 from jobs import publish_views
-from jobs.launch import Context
+from jobs.launch import Context, JobError
 from schemas.delta import Lakehouse
 from tests.recipes import small_recipe
 
@@ -34,10 +34,14 @@ PUBLISHED_OLD: dict[str, list[tuple[Any, ...]]] = {"thresholds": [(0.5,)], "quot
 PUBLISHED_NEW: dict[str, list[tuple[Any, ...]]] = {"thresholds": [(0.7,)], "quotas": [(4,)], "policies": [(2,)]}
 
 
-def publish(lakehouse: Lakehouse, gates: Policy) -> None:
+def opened(lakehouse: Lakehouse, gates: Policy) -> Context:
     recipe = small_recipe(lakehouse)
     recipe._policy = gates
-    publish_views.run(Context(lakehouse.spark, recipe, lakehouse, "run"))
+    return Context(lakehouse.spark, recipe, lakehouse, "run")
+
+
+def publish(lakehouse: Lakehouse, gates: Policy) -> None:
+    publish_views.run(opened(lakehouse, gates))
 
 
 def published(lakehouse: Lakehouse, name: str = "test") -> dict[str, list[tuple[Any, ...]]]:
@@ -70,6 +74,20 @@ def test_a_changed_file_replaces_the_rows_of_its_policy_and_an_unchanged_one_cha
     assert "thresholds judge/generated: in the table [0.5, None], in the file [0.7, None]" in said
     assert published(lakehouse) == PUBLISHED_NEW
     assert published(lakehouse, "other") == {"thresholds": [(0.6,)], "quotas": [(5,)], "policies": [(3,)]}
+
+
+def test_a_job_that_asks_views_needs_the_recipe_s_policy_published(spark: SparkSession, lakehouse: Lakehouse) -> None:
+    def check(gates: Policy) -> None:
+        publish_views.check_published(opened(lakehouse, gates))
+
+    with pytest.raises(JobError, match="The policy test is not published, and the views .* jobs/publish_views.py --conf"):
+        check(OLD)
+    publish(lakehouse, OLD)
+    check(OLD)
+    with pytest.raises(JobError, match="The policy test is published with other thresholds or models"):
+        check(NEW)
+    publish(lakehouse, policy(0.7, 4, name="other"))
+    check(OLD)
 
 
 def test_rows_edited_by_sql_are_named_and_kept(
