@@ -66,7 +66,9 @@ def context(spark: SparkSession, lakehouse: Lakehouse, pipeline: Path) -> Contex
     return Context(spark, recipe, lakehouse, "run1")
 
 
-def test_each_text_is_rendered_in_each_regime_and_a_second_run_changes_nothing(context: Context) -> None:
+def test_each_text_is_rendered_in_each_regime_and_a_second_run_changes_nothing(
+    context: Context, capsys: pytest.CaptureFixture[str]
+) -> None:
     generate_images.run(context)
     rows = context.lakehouse.read("images").collect()
     version = context.lakehouse.version("images")
@@ -84,6 +86,10 @@ def test_each_text_is_rendered_in_each_regime_and_a_second_run_changes_nothing(c
     assert {row["text"] for row in enhanced} == {"a red circle, blue square"}
 
     generate_images.run(replace(context, run_id="run2"))
+    assert context.lakehouse.version("images") == version
+
+    generate_images.run(replace(context, sample=2))
+    assert "generate_images: 2 of 2 pictures in" in capsys.readouterr().out
     assert context.lakehouse.version("images") == version
 
 
