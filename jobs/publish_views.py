@@ -17,6 +17,8 @@ from schemas.sql_views import publish_views
 from schemas.tables import STRATUM
 from udfs.captioners import SourceTextCaptioner
 
+_INCOMPLETE = "incomplete"  # stands for the digest while the tables are being replaced; no file has it
+
 
 def run(context: Context) -> None:
     with table_lock(context, "policies"):
@@ -31,10 +33,11 @@ def run(context: Context) -> None:
                     f"  edited by SQL since: {line}. It counts until the file changes; put it into the file to keep it."
                 )
         else:
+            if published:
+                # Killed further down, the tables are neither the old file nor the new one, and no digest may say so.
+                _replace(context, "policies", [row | {"digest": _INCOMPLETE} for row in published])
             for table, rows in wanted.items():
-                context.lakehouse.replace(
-                    table, context.lakehouse.rows(table, rows, context.run_id), where=f"policy = '{policy.name}'"
-                )
+                _replace(context, table, rows)
             context.say(f"publish_views: policy {policy.name} published with {len(policy.thresholds)} gates")
             for line in changes:
                 context.say(f"  {line}")
@@ -64,6 +67,11 @@ def policy_rows(recipe: Recipe) -> dict[str, list[dict[str, Any]]]:
         "quotas": [{"policy": policy.name} | row.model_dump() for row in policy.quotas],
         "policies": [head | models | {"digest": digest}],  # last: its digest says that the others are there
     }
+
+
+def _replace(context: Context, table: str, rows: list[dict[str, Any]]) -> None:
+    where = f"policy = '{context.recipe.gates.name}'"
+    context.lakehouse.replace(table, context.lakehouse.rows(table, rows, context.run_id), where=where)
 
 
 def _rows(context: Context, table: str) -> list[dict[str, Any]]:

@@ -1,0 +1,114 @@
+"""A policy given -> rows of policies, thresholds and quotas expected, also after a run that was killed in between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from conf.policy import Best, Policy, Quota, Threshold
+from jobs import publish_views
+from jobs.launch import Context
+from schemas.delta import Lakehouse
+from tests.recipes import small_recipe
+
+TABLES = ("thresholds", "quotas", "policies")  # as they are written
+
+
+class Killed(BaseException):
+    """Stands for a signal: nothing in the job may catch it."""
+
+
+def policy(minimum: float, quota: int, best_of: int = 1, name: str = "test") -> Policy:
+    return Policy(
+        name=name,
+        best=Best(by="judge", of=best_of),
+        thresholds=(Threshold(gate="judge", kind="generated", minimum=minimum),),
+        quotas=(Quota(style="flat", at_most=quota),),
+    )
+
+
+OLD, NEW = policy(0.5, 3), policy(0.7, 4, best_of=2)
+PUBLISHED_OLD: dict[str, list[tuple[Any, ...]]] = {"thresholds": [(0.5,)], "quotas": [(3,)], "policies": [(1,)]}
+PUBLISHED_NEW: dict[str, list[tuple[Any, ...]]] = {"thresholds": [(0.7,)], "quotas": [(4,)], "policies": [(2,)]}
+
+
+def publish(lakehouse: Lakehouse, gates: Policy) -> None:
+    recipe = small_recipe(lakehouse)
+    recipe._policy = gates
+    publish_views.run(Context(lakehouse.spark, recipe, lakehouse, "run"))
+
+
+def published(lakehouse: Lakehouse, name: str = "test") -> dict[str, list[tuple[Any, ...]]]:
+    """table -> of each row of the policy the value that the policies above differ in."""
+    values = {"thresholds": "minimum", "quotas": "at_most", "policies": "best_of"}
+    rows = {table: lakehouse.read(table).where(f"policy = '{name}'").select(values[table]).collect() for table in TABLES}
+    return {table: [tuple(row) for row in found] for table, found in rows.items()}
+
+
+def versions(lakehouse: Lakehouse) -> dict[str, int]:
+    return {table: lakehouse.version(table) for table in TABLES}
+
+
+def test_a_changed_file_replaces_the_rows_of_its_policy_and_an_unchanged_one_changes_nothing(
+    spark: SparkSession, lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(lakehouse, policy(0.6, 5, best_of=3, name="other"))
+    publish(lakehouse, OLD)
+    assert published(lakehouse) == PUBLISHED_OLD
+
+    before = versions(lakehouse)
+    capsys.readouterr()
+    publish(lakehouse, OLD)
+    assert capsys.readouterr().out == "publish_views: policy test is published; nothing to do\n"
+    assert versions(lakehouse) == before
+
+    publish(lakehouse, NEW)
+    said = capsys.readouterr().out
+    assert "policy test published with 1 gates" in said
+    assert "thresholds judge/generated: in the table [0.5, None], in the file [0.7, None]" in said
+    assert published(lakehouse) == PUBLISHED_NEW
+    assert published(lakehouse, "other") == {"thresholds": [(0.6,)], "quotas": [(5,)], "policies": [(3,)]}
+
+
+def test_rows_edited_by_sql_are_named_and_kept(
+    spark: SparkSession, lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(lakehouse, OLD)
+    spark.sql(f"update delta.`{lakehouse.path('thresholds')}` set minimum = 0.9")
+    before = versions(lakehouse)
+    capsys.readouterr()
+    publish(lakehouse, OLD)
+    said = capsys.readouterr().out
+    assert "edited by SQL since: thresholds judge/generated: in the table [0.9, None], in the file [0.5, None]" in said
+    assert versions(lakehouse) == before
+    assert published(lakehouse) == PUBLISHED_OLD | {"thresholds": [(0.9,)]}
+
+
+@pytest.mark.parametrize(
+    ("last", "gates", "expected"), [("thresholds", OLD, PUBLISHED_OLD), ("quotas", NEW, PUBLISHED_NEW)]
+)
+def test_after_a_kill_between_two_tables_the_next_run_publishes_whichever_file_it_has(
+    spark: SparkSession,
+    lakehouse: Lakehouse,
+    monkeypatch: pytest.MonkeyPatch,
+    last: str,
+    gates: Policy,
+    expected: dict[str, list[tuple[Any, ...]]],
+) -> None:
+    publish(lakehouse, OLD)
+    replace = lakehouse.replace
+
+    def killed_after(table: str, frame: DataFrame, where: str | None = None) -> None:
+        replace(table, frame, where=where)
+        if table == last:
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lakehouse, "replace", killed_after)
+        with pytest.raises(Killed):
+            publish(lakehouse, NEW)
+    assert published(lakehouse)["thresholds"] == PUBLISHED_NEW["thresholds"], "the kill came after them"
+    publish(lakehouse, gates)
+    assert published(lakehouse) == expected
