@@ -6,7 +6,9 @@ most 12 of 255 on average (the hash ignores hue). A group is everything that suc
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
+from itertools import combinations, pairwise
+
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from jobs.launch import Context, main
@@ -17,40 +19,69 @@ HASH_DISTANCE = 6  # bits, the usual cut for a 64-bit pHash
 # levels; of the demo's generated pictures within 6 bits those that look the same differ by 1 to 11, equal forms in
 # red and green by 26
 COLOR_DISTANCE = 12.0
-_BAND_BITS = (10, 9, 9, 9, 9, 9, 9)  # of two hashes that differ in 6 bits at least one of 7 bands is equal (pigeonhole)
+_HASH_BITS = 64
+_FACTS = ("group_id", "phash_distance", "color_distance")
 
 
 def run(context: Context) -> None:
-    scored = context.lakehouse.read("scores").where("phash is not null").select("image_id", "phash", "mean_color")
+    scores = context.lakehouse.read("scores").where("phash is not null")
+    scored = scores.select("image_id", "phash", "mean_color", F.col("created_at").alias("scored_at"))
     with table_lock(context, "image_duplicates"):
-        known = context.lakehouse.read("image_duplicates").select("image_id")
-        fresh = scored.join(known, "image_id", "left_anti").count()
-        gone = known.join(scored, "image_id", "left_anti").count()
-        if context.plan:
-            context.say(
-                f"image_duplicates: {fresh:,} pictures not compared yet; all {scored.count():,} would be grouped anew"
+        rows = context.lakehouse.read("image_duplicates")
+        known = rows.select("image_id", *_FACTS, F.col("created_at").alias("compared_at"))
+        both = scored.join(known, "image_id", "full")
+        fresh, gone, newer = (
+            both.agg(
+                F.count_if(F.col("compared_at").isNull()),
+                F.count_if(F.col("scored_at").isNull()),
+                F.count_if(F.col("scored_at") > F.col("compared_at")),
             )
+            .collect()[0]
+        )
+        # What a picture that is gone held together falls apart, and a picture that was scored again may have another hash.
+        anew = gone > 0 or newer > 0
+        if context.plan:
+            total = scored.count()
+            todo = f"all {total:,} would be grouped anew" if anew else f"they would be compared with all {total:,}"
+            context.say(f"image_duplicates: {fresh:,} pictures not compared yet; {todo}")
         elif not fresh and not gone:
             context.say("image_duplicates: nothing to do")
         else:
-            context.lakehouse.replace("image_duplicates", with_run(grouped(scored), context.run_id))
+            pictures = both.where("scored_at is not null").drop("scored_at", "compared_at")
+            if anew:
+                pictures = pictures.withColumns({name: F.lit(None).cast(known.schema[name].dataType) for name in _FACTS})
+            context.lakehouse.replace("image_duplicates", with_run(grouped(pictures), context.run_id))
             context.say(_summary(context.lakehouse.read("image_duplicates")))
 
 
-def grouped(scored: DataFrame) -> DataFrame:
-    """image_id, phash, mean_color -> image_id, group_id, phash_distance, color_distance."""
+def grouped(pictures: DataFrame) -> DataFrame:
+    """image_id, phash, mean_color, group_id, phash_distance, color_distance -> the same without phash and mean_color.
+
+    The last three: null for a fresh picture; for the others what this gave for all of them together. Only fresh ones
+    are compared, with all, and the rows are those that comparing all with all would give.
+    """
     # pictures with equal hash and color are one node: a thousand equal frames must not become half a million pairs
-    nodes = scored.groupBy("phash", "mean_color").agg(F.min("image_id").alias("node"), F.count("*").alias("pictures"))
-    nodes = nodes.localCheckpoint()
-    pairs = near_pairs(nodes).localCheckpoint()
-    ends = pairs.unionByName(
-        pairs.select(F.col("b").alias("a"), F.col("a").alias("b"), "phash_distance", "color_distance")
+    nodes = pictures.groupBy("phash", "mean_color").agg(
+        F.min("image_id").alias("node"), F.count("*").alias("pictures"), *[F.min(name).alias(name) for name in _FACTS]
     )
-    nearest = ends.groupBy("a").agg(F.min(F.struct("phash_distance", "color_distance")).alias("nearest"))
+    nodes = nodes.localCheckpoint()
+    known = nodes.where("group_id is not null")
+    pairs = near_pairs(nodes.where("group_id is null"), nodes).localCheckpoint()
+    # one pair with the first of its group does for a node what all the pairs did that made the group
+    first = F.min("node").over(Window.partitionBy("group_id"))
+    held = known.select(F.col("node").alias("a"), first.alias("b")).where("a <> b")
+    labels = components(pairs.select("a", "b").unionByName(held))
+    distances = ("phash_distance", "color_distance")
+    ends = pairs.select(F.col("a").alias("node"), *distances).unionByName(
+        pairs.select(F.col("b").alias("node"), *distances)
+    )
+    ends = ends.unionByName(known.where("phash_distance is not null").select("node", *distances))
+    nearest = ends.groupBy("node").agg(F.min(F.struct(*distances)).alias("nearest"))
     rows = (
-        scored.join(nodes, ["phash", "mean_color"])
-        .join(components(pairs), "node", "left")
-        .join(nearest.withColumnRenamed("a", "node"), "node", "left")
+        pictures.select("image_id", "phash", "mean_color")
+        .join(nodes.select("phash", "mean_color", "node", "pictures"), ["phash", "mean_color"])
+        .join(labels, "node", "left")
+        .join(nearest, "node", "left")
     )
     several = F.col("pictures") > 1
     return rows.select(
@@ -61,23 +92,20 @@ def grouped(scored: DataFrame) -> DataFrame:
     )
 
 
-def near_pairs(nodes: DataFrame) -> DataFrame:
-    """node, phash, mean_color -> a < b, phash_distance, color_distance of every pair within both limits; only pairs
-    that share a band meet."""
-    bits = nodes.select("node", F.conv("phash", 16, -10).cast("bigint").alias("bits"))
-    banded = bits.select("node", "bits", F.posexplode(F.array(*_bands())).alias("band", "value"))
-    other = banded.select(F.col("node").alias("b"), F.col("bits").alias("b_bits"), "band", "value")
-    distance = F.bit_count(F.col("bits").bitwiseXOR(F.col("b_bits")))
+def near_pairs(some: DataFrame, nodes: DataFrame) -> DataFrame:
+    """node, phash, mean_color of some nodes and of all -> a < b, phash_distance, color_distance of every pair that has
+    one of `some` and is within both limits; only pairs that share two bands meet."""
+    met = _banded(some).toDF("one", "one_bits", "bands", "value")
+    met = met.join(_banded(nodes).toDF("other", "other_bits", "bands", "value"), ["bands", "value"])
+    distance = F.bit_count(F.col("one_bits").bitwiseXOR(F.col("other_bits")))
     close = (
-        banded.withColumnRenamed("node", "a")
-        .join(other, ["band", "value"])
-        .where((F.col("a") < F.col("b")) & (distance <= HASH_DISTANCE))
-        .select("a", "b", distance.alias("phash_distance"))
+        met.where((F.col("one") != F.col("other")) & (distance <= HASH_DISTANCE))
+        .select(F.least("one", "other").alias("a"), F.greatest("one", "other").alias("b"), distance.alias("phash_distance"))
         .distinct()
     )
     colors = nodes.select(F.col("node"), "mean_color")
-    met = close.join(colors.toDF("a", "a_color"), "a").join(colors.toDF("b", "b_color"), "b")
-    apart = met.withColumn("color_distance", _mean_difference("a_color", "b_color"))
+    colored = close.join(colors.toDF("a", "a_color"), "a").join(colors.toDF("b", "b_color"), "b")
+    apart = colored.withColumn("color_distance", _mean_difference("a_color", "b_color"))
     return apart.where(F.col("color_distance") <= COLOR_DISTANCE).select("a", "b", "phash_distance", "color_distance")
 
 
@@ -101,12 +129,24 @@ def components(pairs: DataFrame) -> DataFrame:
     return labels
 
 
-def _bands() -> list[Column]:
-    start, bands = 0, []
-    for width in _BAND_BITS:
-        bands.append(F.shiftrightunsigned("bits", start).bitwiseAND((1 << width) - 1))
-        start += width
-    return bands
+def band_masks() -> list[int]:
+    """Signed 64-bit masks, one for each two of the bands that a hash is cut into.
+
+    A bit in which two hashes differ spoils one band, so of HASH_DISTANCE + 2 bands at least two are equal in hashes
+    that are near enough. By two of 8 bands random hashes meet 30 times less often than by one of 7.
+    """
+    bands = HASH_DISTANCE + 2
+    edges = [_HASH_BITS * band // bands for band in range(bands + 1)]
+    single = [(1 << end) - (1 << start) for start, end in pairwise(edges)]
+    masks = [one | other for one, other in combinations(single, 2)]
+    return [mask - (1 << _HASH_BITS) if mask >> (_HASH_BITS - 1) else mask for mask in masks]
+
+
+def _banded(nodes: DataFrame) -> DataFrame:
+    """node, phash -> node, bits, and for each two bands their number and their value."""
+    bits = nodes.select("node", F.conv("phash", 16, -10).cast("bigint").alias("bits"))
+    values = F.array(*[F.col("bits").bitwiseAND(F.lit(mask).cast("bigint")) for mask in band_masks()])
+    return bits.select("node", "bits", F.posexplode(values).alias("bands", "value"))
 
 
 def _mean_difference(one: str, other: str) -> Column:

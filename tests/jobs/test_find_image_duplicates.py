@@ -7,10 +7,12 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
-from pyspark.sql import Row, SparkSession
+from hypothesis import given
+from hypothesis import strategies as st
+from pyspark.sql import DataFrame, Row, SparkSession
 
 from jobs import find_image_duplicates
-from jobs.find_image_duplicates import COLOR_DISTANCE, HASH_DISTANCE, components, grouped, near_pairs
+from jobs.find_image_duplicates import COLOR_DISTANCE, HASH_DISTANCE, band_masks, components, grouped, near_pairs
 from jobs.launch import Context
 from schemas.delta import Lakehouse
 from tests.jobs.pictures import append
@@ -29,9 +31,19 @@ def color(level: float) -> list[float]:
     return [float(level)] * 48
 
 
-def groups(spark: SparkSession, rows: list[tuple[str, int, list[float]]]) -> dict[str, Row]:
-    frame = spark.createDataFrame([(image_id, f"{phash:016x}", grid) for image_id, phash, grid in rows], DDL)
-    return {row["image_id"]: row for row in grouped(frame).collect()}
+def scored(image_id: str, phash: str | None) -> dict[str, object]:
+    labels = {"task": "none", "category": "none", "style": "none"}
+    return labels | {"image_id": image_id, "phash": phash, "mean_color": color(1), "reasons": {}, "revisions": {}}
+
+
+def groups(
+    spark: SparkSession, rows: list[tuple[str, int, list[float]]], known: dict[str, Row] | None = None
+) -> dict[str, Row]:
+    """known: what an earlier call gave for some of the rows."""
+    facts = {image_id: tuple(row)[1:] for image_id, row in (known or {}).items()}
+    fresh = (None, None, None)
+    data = [(image_id, f"{phash:016x}", grid, *facts.get(image_id, fresh)) for image_id, phash, grid in rows]
+    return {row["image_id"]: row for row in grouped(spark.createDataFrame(data, DDL)).collect()}
 
 
 def test_near_hashes_and_near_colors_are_one_group_and_distances_are_to_the_nearest(spark: SparkSession) -> None:
@@ -73,7 +85,7 @@ def test_banding_finds_every_pair_that_comparing_all_would_find(spark: SparkSess
     hashes += [flipped(phash, rng.randint(1, 8), seed=n) for n, phash in enumerate(hashes * 4)]
     rows = [(f"i{n:03d}", f"{phash:016x}", color(rng.uniform(90, 110))) for n, phash in enumerate(hashes)]
     nodes = spark.createDataFrame(rows, "node string, phash string, mean_color array<float>")
-    got = {(row["a"], row["b"]): row["phash_distance"] for row in near_pairs(nodes).collect()}
+    got = {(row["a"], row["b"]): row["phash_distance"] for row in near_pairs(nodes, nodes).collect()}
     wanted = {}
     for (one, left, left_color), (other, right, right_color) in combinations(rows, 2):
         distance = (int(left, 16) ^ int(right, 16)).bit_count()
@@ -83,6 +95,42 @@ def test_banding_finds_every_pair_that_comparing_all_would_find(spark: SparkSess
     assert got == wanted
 
 
+@given(st.integers(0, 2**64 - 1), st.sets(st.integers(0, 63), max_size=HASH_DISTANCE))
+def test_two_bands_of_near_hashes_are_equal(phash: int, bits: set[int]) -> None:
+    other = phash ^ sum(1 << bit for bit in bits)
+    assert any(phash & mask == other & mask for mask in band_masks())
+
+
+def test_two_bands_are_16_bits_so_that_few_hashes_meet() -> None:
+    masks = band_masks()
+    assert len(set(masks)) == 28
+    assert {(mask % 2**64).bit_count() for mask in masks} == {16}
+    assert all(-(2**63) <= mask < 2**63 for mask in masks), "Spark's bigint"
+
+
+def test_fresh_pictures_change_the_groups_as_if_all_had_come_at_once(spark: SparkSession) -> None:
+    """Copies, near ones, a bridge between known groups, and ids that come before all that are known."""
+    start, far = 0xF0E1D2C3B4A59687, 0x0123456789ABCDEF
+    rows = [
+        ("m", start, color(100)),
+        ("n", start, color(100)),
+        ("o", start ^ 0b1111, color(100)),
+        ("p", start ^ (0b1111 << 8), color(102)),
+        ("q", start ^ (0b1111 << 8) ^ (0b11111 << 16), color(102)),
+        ("r", far, color(50)),
+        ("s", far ^ 0b11, color(53)),
+        ("a", far ^ 0b1, color(50)),
+        ("b", 0, color(1)),
+        ("c", start ^ 0b1111, color(100)),
+        ("z", start ^ 0b1111 ^ (0b11 << 30), color(101)),
+    ]
+    at_once = groups(spark, rows)
+    assert "".join(at_once[image_id]["group_id"] for image_id, _, _ in rows) == "cccccaaabcc"
+    for first in ("moqrs", "nprcz"):
+        known = groups(spark, [row for row in rows if row[0] in first])
+        assert groups(spark, rows, known) == at_once
+
+
 def test_components_of_no_pairs_are_none(spark: SparkSession) -> None:
     assert components(spark.createDataFrame([], "a string, b string")).collect() == []
 
@@ -90,10 +138,6 @@ def test_components_of_no_pairs_are_none(spark: SparkSession) -> None:
 def test_the_table_is_replaced_when_something_new_was_scored_and_only_then(
     spark: SparkSession, lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def scored(image_id: str, phash: str | None) -> dict[str, object]:
-        labels = {"task": "none", "category": "none", "style": "none"}
-        return labels | {"image_id": image_id, "phash": phash, "mean_color": color(1), "reasons": {}, "revisions": {}}
-
     context = Context(spark, small_recipe(lakehouse), lakehouse, "run1")
     append(spark, lakehouse, "scores", [scored("b", "00000000000000ff"), scored("x", None)], "scored1")
     find_image_duplicates.run(replace(context, plan=True))
@@ -107,3 +151,36 @@ def test_the_table_is_replaced_when_something_new_was_scored_and_only_then(
     rows = {row["image_id"]: (row["group_id"], row["run_id"]) for row in lakehouse.read("image_duplicates").collect()}
     assert rows == {"a": ("a", "run2"), "b": ("a", "run2")}, "a smaller id renames the group"
     assert "2 pictures; 1 groups of several" in capsys.readouterr().out
+
+
+def test_only_fresh_pictures_are_compared_until_a_known_one_changes_or_goes(
+    spark: SparkSession, lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    compared = []
+
+    def watched(some: DataFrame, nodes: DataFrame) -> DataFrame:
+        compared.append(sorted(row["node"] for row in some.select("node").collect()))
+        return near_pairs(some, nodes)
+
+    monkeypatch.setattr(find_image_duplicates, "near_pairs", watched)
+    context = Context(spark, small_recipe(lakehouse), lakehouse, "run1")
+
+    def found(*fresh: dict[str, object]) -> dict[str, str]:
+        append(spark, lakehouse, "scores", [*fresh], "scored")
+        find_image_duplicates.run(context)
+        return {row["image_id"]: row["group_id"] for row in lakehouse.read("image_duplicates").collect()}
+
+    assert found(scored("b", "00000000000000ff"), scored("c", "00000000000000fc")) == {"b": "b", "c": "b"}
+    assert found(scored("a", "00000000000000fe")) == {"a": "a", "b": "a", "c": "a"}
+    assert compared == [["b", "c"], ["a"]]
+
+    at = f"delta.`{lakehouse.path('scores')}`"
+    spark.sql(f"update {at} set phash = 'ffffffffffffffff', created_at = current_timestamp() where image_id = 'a'")
+    append(spark, lakehouse, "scores", [scored("d", "0000000000ffffff")], "scored")
+    capsys.readouterr()
+    find_image_duplicates.run(replace(context, plan=True))
+    assert "1 pictures not compared yet; all 4 would be grouped anew" in capsys.readouterr().out
+    assert found() == {"a": "a", "b": "b", "c": "b", "d": "d"}
+    spark.sql(f"delete from {at} where image_id = 'b'")
+    assert found() == {"a": "a", "c": "c", "d": "d"}
+    assert compared[2:] == [["a", "b", "c", "d"], ["a", "c", "d"]]
