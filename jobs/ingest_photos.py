@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,13 @@ ROW = (
 )
 _LOCATED = pa.schema([*ROW, ("location", pa.string())])
 _NAMED = 3  # files named in a line; the rest is a number
+_DELETED = 1000  # photographs named in a statement
+# a column of photos -> the metadata file's; the others make the id, and another id is another photograph
+_DESCRIBED = {
+    "source_url": "source_url", "author": "author", "licence": "licence", "source_caption": "caption",
+    "source_long_caption": "long_caption",
+}  # fmt: skip
+_OF_THE_CAPTION = ("raw_scores", "scores", "judgements")  # what was measured against the old one
 
 
 def run(context: Context) -> None:
@@ -43,6 +51,8 @@ def run(context: Context) -> None:
     for line in remarks(photos, rows):
         context.say(f"ingest_photos: {line}")
     wanted = context.spark.createDataFrame(pa.Table.from_pylist(rows, schema=_LOCATED))
+    for line in corrections(context, photos, wanted):
+        context.say(line)
     there = context.lakehouse.read("photos").select("image_id", "status")
     todo = work_left(wanted, there, ["image_id"], context.retry)
     run_waves(context, "photos", todo, lambda wave: read(wave, photos.quality), order=("image_id",), noun="photographs")
@@ -86,6 +96,38 @@ def remarks(photos: Photos, rows: list[dict[str, Any]]) -> list[str]:
     if unused:
         lines.append(f"columns of {photos.metadata} that are not read: {', '.join(unused)}")
     return lines
+
+
+def corrections(context: Context, photos: Photos, wanted: DataFrame) -> list[str]:
+    """What the metadata file says otherwise than the rows that were ingested, which never change, and the SQL that
+    takes these out, with what was made of them, so that the next run reads them anew. No line where all is equal."""
+    there = context.lakehouse.read("photos").where("status = 'ok'")
+    there = there.select("image_id", *[F.col(column).alias(f"old_{column}") for column in _DESCRIBED])
+    differing = [
+        F.when(~F.col(column).eqNullSafe(F.col(f"old_{column}")), F.lit(name)) for column, name in _DESCRIBED.items()
+    ]
+    compared = wanted.join(there, "image_id").select("image_id", F.array_compact(F.array(*differing)).alias("columns"))
+    rows = compared.where(F.size("columns") > 0).orderBy("image_id").collect()
+    if not rows:
+        return []
+    counts = Counter(name for row in rows for name in row["columns"])
+    some = rows[:_DELETED]
+    first = f" the first {_DELETED:,} of" if len(rows) > _DELETED else ""
+    lines = [
+        f"ingest_photos: {len(rows):,} rows of {photos.metadata} differ from what was ingested"
+        f" ({', '.join(f'{name}: {count:,}' for name, count in counts.items())}). Ingested rows stay as they are."
+        f" To take over the file's values, delete{first} them in Spark SQL, then run every job again:"
+    ]
+    recaptioned = [row for row in some if "caption" in row["columns"]]
+    for tables, gone in ((("photos", "captions"), some), (_OF_THE_CAPTION, recaptioned)):
+        ids = ", ".join(f"'{row['image_id']}'" for row in gone)
+        lines += [f"  delete from {_sql_name(context, table)} where image_id in ({ids});" for table in tables if gone]
+    return lines
+
+
+def _sql_name(context: Context, table: str) -> str:
+    house = context.lakehouse
+    return f"{house.catalog_schema}.{table}" if house.catalog_schema else f"delta.`{house.path(table)}`"
 
 
 def read(wave: DataFrame, quality: int) -> DataFrame:

@@ -40,7 +40,8 @@ class _LoadedSourceText:
         short, long = (normalised(row[name] or "") for name in ("source_caption", "source_long_caption"))
         if not short:
             raise NoCaptionError(
-                "the source gives no caption; write one into the metadata file, or let a captioner look at the picture"
+                "the source gives no caption; write one into the metadata file and run ingest_photos again,"
+                " which says how to take it over"
             )
         return short, long or short
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pyspark.sql import SparkSession
 from conf.loading import RecipeError
 from conf.photo_metadata import read_metadata
 from conf.recipe import Photos, Run
-from jobs import ingest_photos
+from jobs import caption_photos, ingest_photos
 from jobs.launch import Context
 from schemas.delta import Lakehouse
 from tests.recipes import small_recipe
@@ -89,6 +90,44 @@ def test_a_folder_is_read_its_bad_files_are_errors_and_a_second_run_changes_noth
     ingest_photos.run(made(spark, lakehouse, folder, "run3", retry="errors"))
     again = [(row["source_id"], row["status"]) for row in lakehouse.read("photos").where("run_id = 'run3'").collect()]
     assert sorted(again) == [("cut.jpg", "error"), ("later.jpg", "ok")]
+
+
+def test_what_the_metadata_file_says_otherwise_is_counted_and_can_be_taken_over(
+    spark: SparkSession, lakehouse: Lakehouse, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metadata(
+        folder, "good.jpg,hand,one,,me,CC0-1.0,,", "deep/clear.png,hand,,,,CC0-1.0,b,", "nobody.jpg,hand,,,,CC0-1.0,c,"
+    )
+    ingest_photos.run(made(spark, lakehouse, folder, "run1"))
+    caption_photos.run(made(spark, lakehouse, folder, "run1"))
+    assert "differ" not in capsys.readouterr().out
+    assert lakehouse.read("captions").where("error_class = 'NoCaptionError'").count() == 1
+
+    metadata(
+        folder, "good.jpg,hand,one,,you,CC0-1.0,a,", "deep/clear.png,hand,,,,MIT,b,", "nobody.jpg,hand,,,,CC0-1.0,c,"
+    )
+    ingest_photos.run(made(spark, lakehouse, folder, "run2"))
+    said = capsys.readouterr().out
+    assert "2 rows of" in said
+    assert "differ from what was ingested (" in said
+    assert all(f"{name}: 1" in said for name in ("author", "caption", "licence"))
+    assert "photos: nothing to do" in said
+    statements = re.findall(r"^  (delete from .+);$", said, re.MULTILINE)
+    one, other = photo_id("hand", "one"), photo_id("hand", "deep/clear.png")
+    named = {re.findall(r"/(\w+)`", line)[0]: set(re.findall(r"'(\w+)'", line)) for line in statements}
+    assert named == {"photos": {one, other}, "captions": {one, other}} | dict.fromkeys(
+        ("raw_scores", "scores", "judgements"), {one}
+    )
+
+    for statement in statements:
+        spark.sql(statement)
+    ingest_photos.run(made(spark, lakehouse, folder, "run3"))
+    caption_photos.run(made(spark, lakehouse, folder, "run3"))
+    assert "differ" not in capsys.readouterr().out
+    photos = {row["image_id"]: (row["author"], row["licence"]) for row in lakehouse.read("photos").collect()}
+    assert (photos[one], photos[other], len(photos)) == (("you", "CC0-1.0"), (None, "MIT"), 3)
+    captions = {row["image_id"]: (row["short_caption"], row["run_id"]) for row in lakehouse.read("captions").collect()}
+    assert captions == {one: ("a", "run3"), other: ("b", "run3"), photo_id("hand", "nobody.jpg"): ("c", "run1")}
 
 
 def test_json_lines_say_the_same(tmp_path: Path) -> None:

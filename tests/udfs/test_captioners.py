@@ -35,4 +35,4 @@ def test_without_a_long_text_the_short_one_serves_for_both(long: str | None) -> 
 def test_a_photograph_without_text_is_an_error_row(short: str | None) -> None:
     row = answer(short, "a long one does not help")
     assert (row["status"], row["error_class"], row["short_caption"]) == ("error", "NoCaptionError", None)
-    assert "metadata file" in row["error_message"]
+    assert "write one into the metadata file and run ingest_photos again" in row["error_message"]
