@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from functools import cache
 
 from conf.taxonomy import Taxonomy, load_taxonomy
 from udfs.atoms import Atom
@@ -24,7 +25,7 @@ class Prompts:
     """Draws prompts evenly over tasks and by weight over the rest; half of them enhanced."""
 
     def __init__(self, seed: int, taxonomy: Taxonomy | None = None, first_index: int = 0) -> None:
-        self._taxonomy = taxonomy or load_taxonomy("scenes")
+        self._taxonomy = taxonomy or _scenes()
         self._writer = GrammarWriter(self._taxonomy)
         self._enhancer = GrammarEnhancer(self._taxonomy)
         self._rng = random.Random(f"prompts/{seed}/{first_index}")
@@ -42,3 +43,8 @@ class Prompts:
             return Prompt(row["text"], row["atoms"], kind)
         text, atoms = self._enhancer.enhance(row)
         return Prompt(text, atoms, kind)
+
+
+@cache  # tests draw from thousands of seeds
+def _scenes() -> Taxonomy:
+    return load_taxonomy("scenes")

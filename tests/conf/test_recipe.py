@@ -144,7 +144,7 @@ def test_every_mistake_is_named_not_only_the_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("name: a\nname: b\n", "the key 'name' is written twice"),
+        ("name: a\nname: b\n", "the key 'name' is written twice in .*, line 2, column 1"),
         ("name: [a\n", "this is not valid YAML"),
         ("- a\n- b\n", "a mapping .key: value. is expected, found list"),
         ("", "a mapping .key: value. is expected, found NoneType"),

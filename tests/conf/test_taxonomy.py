@@ -18,40 +18,35 @@ from conf.patterns import pattern_of
 from conf.taxonomy import Label, load_taxonomy
 
 SCENES: dict[str, Any] = yaml.safe_load((CONF / "taxonomies" / "scenes.yaml").read_text(encoding="utf-8"))
+FINE = load_taxonomy("fine_t2i")
 
 
 def test_fine_t2i_has_the_papers_axes() -> None:
-    fine = load_taxonomy("fine_t2i")
-    assert [len(axis) for axis in (fine.tasks, fine.categories, fine.styles, fine.templates)] == [11, 32, 11, 5]
-    assert fine.tasks[0].slug == "none"
-    assert fine.tasks[0].name is None
-    asks = [frozenset(task.asks) for task in fine.tasks]
+    assert [len(axis) for axis in (FINE.tasks, FINE.categories, FINE.styles, FINE.templates)] == [11, 32, 11, 5]
+    assert FINE.tasks[0].slug == "none"
+    assert FINE.tasks[0].name is None
+    asks = [frozenset(task.asks) for task in FINE.tasks]
     assert len(set(asks)) == 11, "four kinds, their six pairs, and none"
     assert max(map(len, asks)) == 2
-    assert {"General & Photorealistic", "Anime", "3D & CGI"} <= {style.name for style in fine.styles}
+    assert {"General & Photorealistic", "Anime", "3D & CGI"} <= {style.name for style in FINE.styles}
 
 
 def test_fine_t2i_has_the_papers_shares() -> None:
-    fine = load_taxonomy("fine_t2i")
     groups: defaultdict[str, float] = defaultdict(float)
-    for category in fine.categories:
+    for category in FINE.categories:
         groups[str(category.name).split(": ")[0]] += category.weight
     expected = {"People": 37.9, "Nature": 27.8, "Text rendering": 17.4, "Design": 10.6, "Rare cases": 6.3}
     assert {group: round(share, 6) for group, share in groups.items()} == expected
-    assert fine.tasks[0].weight / sum(task.weight for task in fine.tasks) == pytest.approx(0.63)
+    assert FINE.tasks[0].weight / sum(task.weight for task in FINE.tasks) == pytest.approx(0.63)
 
 
-@pytest.mark.parametrize("name", ["scenes", "fine_t2i"])
-def test_slugs_are_made_of_the_names(name: str) -> None:
-    taxonomy = load_taxonomy(name)
-    for axis in (taxonomy.tasks, taxonomy.categories, taxonomy.styles):
-        for label in axis:
-            if name == "fine_t2i" and label.name:
-                assert label.slug == re.sub(r"[^a-z0-9]+", "_", label.name.lower())
+def test_slugs_are_made_of_the_papers_names() -> None:
+    labels = [label for axis in (FINE.tasks, FINE.categories, FINE.styles) for label in axis if label.name]
+    assert [label.slug for label in labels] == [re.sub(r"[^a-z0-9]+", "_", str(label.name).lower()) for label in labels]
 
 
 def test_a_category_knows_its_places() -> None:
-    category = next(c for c in load_taxonomy("fine_t2i").categories if c.slug == "nature_vehicles")
+    category = next(c for c in FINE.categories if c.slug == "nature_vehicles")
     assert category.at(category.keyword) == category.places[0]
     assert category.at("hangar").phrase == "in a large hangar"
     assert [category.at(keyword).setting for keyword in ("harbor", "hangar")] == ["day", "indoors"]
@@ -60,7 +55,7 @@ def test_a_category_knows_its_places() -> None:
 
 
 def test_a_style_knows_its_media() -> None:
-    style = next(s for s in load_taxonomy("fine_t2i").styles if s.slug == "traditional_art")
+    style = next(s for s in FINE.styles if s.slug == "traditional_art")
     oil, watercolor = style.media[0], style.of("watercolor painting")
     assert (oil.phrase, oil.tag, oil.finishes) == ("an oil painting", "oil painting", style.finishes)
     assert watercolor.finishes != style.finishes
@@ -76,7 +71,7 @@ def test_a_style_knows_its_media() -> None:
      ("wolf", "wolves"), ("fisherman", "fishermen"), ("young woman", "young women")],
 )  # fmt: skip
 def test_a_plural_is_regular_or_that_of_its_last_word(noun: str, plural: str) -> None:
-    assert load_taxonomy("fine_t2i").lexicon.plural(noun) == plural
+    assert FINE.lexicon.plural(noun) == plural
 
 
 OFFERED = frozenset(["action", "light", "view"])

@@ -20,12 +20,12 @@ from demo.painting import paint, painted, rightness
 from demo.pictures import to_images, to_tensor
 from demo.prompts import HELD_OUT, Prompts
 from demo.questions import questions, squared
-from demo.scenes import SIZES, scene_for
+from demo.scenes import COLORS, PLACES, SIZES, scene_for
 from demo.train_clip import retrieval
 from demo.train_judge import Judge, asked_batch, new_judge, new_processor
 from demo.train_vae import measure_vae, normalized
 from demo.training import MODELS
-from udfs.atoms import question
+from udfs.atoms import Atom, question
 
 SHIPPED = 20 * 2**20
 
@@ -102,10 +102,19 @@ def test_the_judge_answers_with_probabilities_and_mostly_rightly() -> None:
     prompts, rng = Prompts(21, first_index=HELD_OUT), random.Random(21)
     drawn = [prompts.draw(task="colors").atoms for _ in range(30)]
     images = [scene_for(atoms, *SIZES[i % 3], rng).draw() for i, atoms in enumerate(drawn)]
-    asked = [[fact for fact in atoms if fact["kind"] in ("place", "color")] for atoms in drawn]
-    own = np.array(answers(MODELS / "judge", images, asked), dtype=float)
-    assert ((own >= 0) & (own <= 1)).all()
-    assert (own > 0.5).mean() > 0.8
+    true = [[fact for fact in atoms if fact["kind"] in ("place", "color")] for atoms in drawn]
+    asked = [facts + [altered(fact) for fact in facts] for facts in true]
+    told = np.array(answers(MODELS / "judge", images, asked), dtype=float)
+    of_true, of_altered = np.split(told, 2, axis=1)
+    assert ((told >= 0) & (told <= 1)).all()
+    assert (of_true > 0.5).mean() > 0.8
+    assert (of_altered < 0.5).mean() > 0.8
+
+
+def altered(fact: Atom) -> Atom:
+    """The same of another place or color, which cannot be true as well."""
+    values = list(PLACES if fact["kind"] == "place" else COLORS)
+    return fact | {"value": values[(values.index(str(fact["value"])) + 1) % len(values)]}
 
 
 def test_questions_that_share_a_picture_are_answered_as_if_each_were_alone() -> None:
