@@ -9,6 +9,8 @@ from itertools import combinations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from jobs import find_image_duplicates
@@ -18,7 +20,9 @@ from schemas.delta import Lakehouse
 from tests.jobs.pictures import append
 from tests.recipes import small_recipe
 
-DDL = "image_id string, phash string, mean_color array<float>"
+DDL = (
+    "image_id string, phash string, mean_color array<float>, group_id string, phash_distance int, color_distance double"
+)
 
 
 def flipped(phash: int, bits: int, seed: int = 0) -> int:
