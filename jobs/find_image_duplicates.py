@@ -30,14 +30,11 @@ def run(context: Context) -> None:
         rows = context.lakehouse.read("image_duplicates")
         known = rows.select("image_id", *_FACTS, F.col("created_at").alias("compared_at"))
         both = scored.join(known, "image_id", "full")
-        fresh, gone, newer = (
-            both.agg(
-                F.count_if(F.col("compared_at").isNull()),
-                F.count_if(F.col("scored_at").isNull()),
-                F.count_if(F.col("scored_at") > F.col("compared_at")),
-            )
-            .collect()[0]
-        )
+        fresh, gone, newer = both.agg(
+            F.count_if(F.col("compared_at").isNull()),
+            F.count_if(F.col("scored_at").isNull()),
+            F.count_if(F.col("scored_at") > F.col("compared_at")),
+        ).collect()[0]
         # What a picture that is gone held together falls apart, and a picture that was scored again may have another hash.
         anew = gone > 0 or newer > 0
         if context.plan:
@@ -49,7 +46,9 @@ def run(context: Context) -> None:
         else:
             pictures = both.where("scored_at is not null").drop("scored_at", "compared_at")
             if anew:
-                pictures = pictures.withColumns({name: F.lit(None).cast(known.schema[name].dataType) for name in _FACTS})
+                pictures = pictures.withColumns(
+                    {name: F.lit(None).cast(known.schema[name].dataType) for name in _FACTS}
+                )
             context.lakehouse.replace("image_duplicates", with_run(grouped(pictures), context.run_id))
             context.say(_summary(context.lakehouse.read("image_duplicates")))
 
@@ -100,7 +99,9 @@ def near_pairs(some: DataFrame, nodes: DataFrame) -> DataFrame:
     distance = F.bit_count(F.col("one_bits").bitwiseXOR(F.col("other_bits")))
     close = (
         met.where((F.col("one") != F.col("other")) & (distance <= HASH_DISTANCE))
-        .select(F.least("one", "other").alias("a"), F.greatest("one", "other").alias("b"), distance.alias("phash_distance"))
+        .select(
+            F.least("one", "other").alias("a"), F.greatest("one", "other").alias("b"), distance.alias("phash_distance")
+        )
         .distinct()
     )
     colors = nodes.select(F.col("node"), "mean_color")

@@ -18,7 +18,9 @@ from schemas.delta import Lakehouse
 from tests.jobs.pictures import append
 from tests.recipes import small_recipe
 
-DDL = "image_id string, phash string, mean_color array<float>"
+DDL = (
+    "image_id string, phash string, mean_color array<float>, group_id string, phash_distance int, color_distance double"
+)
 
 
 def flipped(phash: int, bits: int, seed: int = 0) -> int:
@@ -135,25 +137,7 @@ def test_components_of_no_pairs_are_none(spark: SparkSession) -> None:
     assert components(spark.createDataFrame([], "a string, b string")).collect() == []
 
 
-def test_the_table_is_replaced_when_something_new_was_scored_and_only_then(
-    spark: SparkSession, lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
-) -> None:
-    context = Context(spark, small_recipe(lakehouse), lakehouse, "run1")
-    append(spark, lakehouse, "scores", [scored("b", "00000000000000ff"), scored("x", None)], "scored1")
-    find_image_duplicates.run(replace(context, plan=True))
-    assert lakehouse.version("image_duplicates") == 0
-    find_image_duplicates.run(context)
-    find_image_duplicates.run(context)
-    assert lakehouse.version("image_duplicates") == 1
-    assert "image_duplicates: nothing to do" in capsys.readouterr().out
-    append(spark, lakehouse, "scores", [scored("a", "00000000000000fe")], "scored2")
-    find_image_duplicates.run(replace(context, run_id="run2"))
-    rows = {row["image_id"]: (row["group_id"], row["run_id"]) for row in lakehouse.read("image_duplicates").collect()}
-    assert rows == {"a": ("a", "run2"), "b": ("a", "run2")}, "a smaller id renames the group"
-    assert "2 pictures; 1 groups of several" in capsys.readouterr().out
-
-
-def test_only_fresh_pictures_are_compared_until_a_known_one_changes_or_goes(
+def test_only_fresh_pictures_are_compared_until_a_known_one_is_scored_again_or_goes(
     spark: SparkSession, lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     compared = []
@@ -162,25 +146,31 @@ def test_only_fresh_pictures_are_compared_until_a_known_one_changes_or_goes(
         compared.append(sorted(row["node"] for row in some.select("node").collect()))
         return near_pairs(some, nodes)
 
+    def found(run_id: str) -> dict[str, tuple[str, str]]:
+        find_image_duplicates.run(replace(context, run_id=run_id))
+        rows = lakehouse.read("image_duplicates").collect()
+        return {row["image_id"]: (row["group_id"], row["run_id"]) for row in rows}
+
     monkeypatch.setattr(find_image_duplicates, "near_pairs", watched)
     context = Context(spark, small_recipe(lakehouse), lakehouse, "run1")
+    append(spark, lakehouse, "scores", [scored("b", "00000000000000ff"), scored("x", None)], "scored1")
+    find_image_duplicates.run(replace(context, plan=True))
+    assert "1 pictures not compared yet; they would be compared with all 1" in capsys.readouterr().out
+    assert lakehouse.version("image_duplicates") == 0
+    assert found("run1") == found("run2") == {"b": ("b", "run1")}
+    assert lakehouse.version("image_duplicates") == 1
+    assert "image_duplicates: nothing to do" in capsys.readouterr().out
 
-    def found(*fresh: dict[str, object]) -> dict[str, str]:
-        append(spark, lakehouse, "scores", [*fresh], "scored")
-        find_image_duplicates.run(context)
-        return {row["image_id"]: row["group_id"] for row in lakehouse.read("image_duplicates").collect()}
-
-    assert found(scored("b", "00000000000000ff"), scored("c", "00000000000000fc")) == {"b": "b", "c": "b"}
-    assert found(scored("a", "00000000000000fe")) == {"a": "a", "b": "a", "c": "a"}
-    assert compared == [["b", "c"], ["a"]]
+    append(spark, lakehouse, "scores", [scored("a", "00000000000000fe")], "scored2")
+    assert found("run3") == {"a": ("a", "run3"), "b": ("a", "run3")}, "a smaller id renames the group"
+    assert "2 pictures; 1 groups of several" in capsys.readouterr().out
 
     at = f"delta.`{lakehouse.path('scores')}`"
     spark.sql(f"update {at} set phash = 'ffffffffffffffff', created_at = current_timestamp() where image_id = 'a'")
-    append(spark, lakehouse, "scores", [scored("d", "0000000000ffffff")], "scored")
-    capsys.readouterr()
+    append(spark, lakehouse, "scores", [scored("c", "00000000000000fc")], "scored3")
     find_image_duplicates.run(replace(context, plan=True))
-    assert "1 pictures not compared yet; all 4 would be grouped anew" in capsys.readouterr().out
-    assert found() == {"a": "a", "b": "b", "c": "b", "d": "d"}
+    assert "1 pictures not compared yet; all 3 would be grouped anew" in capsys.readouterr().out
+    assert found("run4") == {"a": ("a", "run4"), "b": ("b", "run4"), "c": ("b", "run4")}
     spark.sql(f"delete from {at} where image_id = 'b'")
-    assert found() == {"a": "a", "c": "c", "d": "d"}
-    assert compared[2:] == [["a", "b", "c", "d"], ["a", "c", "d"]]
+    assert found("run5") == {"a": ("a", "run5"), "c": ("c", "run5")}
+    assert compared == [["b"], ["a"], ["a", "b", "c"], ["a", "c"]]

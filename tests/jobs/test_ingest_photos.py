@@ -115,9 +115,8 @@ def test_what_the_metadata_file_says_otherwise_is_counted_and_can_be_taken_over(
     statements = re.findall(r"^  (delete from .+);$", said, re.MULTILINE)
     one, other = photo_id("hand", "one"), photo_id("hand", "deep/clear.png")
     named = {re.findall(r"/(\w+)`", line)[0]: set(re.findall(r"'(\w+)'", line)) for line in statements}
-    assert named == {"photos": {one, other}, "captions": {one, other}} | dict.fromkeys(
-        ("raw_scores", "scores", "judgements"), {one}
-    )
+    measured = {table: {one} for table in ("raw_scores", "scores", "judgements")}
+    assert named == {"photos": {one, other}, "captions": {one, other}} | measured
 
     for statement in statements:
         spark.sql(statement)

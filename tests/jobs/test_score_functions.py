@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from conf.loading import CONF, RecipeError
 from jobs.score_functions import open_session
 from schemas.delta import Lakehouse
+from tests.jobs import pictures
 from tests.jobs.pictures import Shown, show
 
 
@@ -23,8 +24,13 @@ def recipe_file(lakehouse: Lakehouse, folder: Path) -> str:
 
 
 def test_a_session_asks_a_scorer_about_pictures_of_a_view(
-    spark: SparkSession, lakehouse: Lakehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    spark: SparkSession,
+    lakehouse: Lakehouse,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(pictures, "register_views", lambda spark: None)  # the session does it
     show(spark, lakehouse, [Shown("i1"), Shown("i2", b"no picture")])
     session = open_session(recipe_file(lakehouse, tmp_path))
     assert "  blur(image)\n" in capsys.readouterr().out
