@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
+from string import Formatter
 
 from pydantic import Field, model_validator
 
@@ -28,9 +28,17 @@ class Instruction(Frozen):
 
     @model_validator(mode="after")
     def _known_fields(self) -> Instruction:
-        found = set(re.findall(r"{(\w*)}", self.request))
+        try:
+            fields = [field for field in Formatter().parse(self.request) if field[1] is not None]
+        except ValueError as error:
+            raise ValueError(
+                f"request cannot be filled in ({error}); write a brace that is meant as one twice"
+            ) from None
+        found = {f"{name}:{spec}" if spec else f"{name}!{way}" if way else str(name) for _, name, spec, way in fields}
         if not found <= _FIELDS:
-            raise ValueError(f"request uses {sorted(found - _FIELDS)}; allowed: {sorted(_FIELDS)}")
+            raise ValueError(
+                f"request uses {sorted(found - _FIELDS)}; allowed: {sorted(_FIELDS)}, each in braces; write a brace that is meant as one twice"
+            )
         if not found >= _STATED:
             raise ValueError(f"request lacks {sorted(_STATED - found)}; a prompt must state what its atoms say")
         return self

@@ -18,7 +18,7 @@ from udfs.harness import Stage
 from udfs.ids import content_id
 from udfs.versions import library_versions
 
-ROW = ("prompt_id", "text", *STRATUM, "template", "atoms")
+ROW = ("prompt_id", "text", *STRATUM, "writer", "atoms")
 
 
 def run(context: Context) -> None:
@@ -35,12 +35,29 @@ def run(context: Context) -> None:
     run_waves(
         context,
         "enhanced_prompts",
-        work_left(inputs, done, ["prompt_id"], context.retry),
+        with_tries(work_left(inputs, done, ["prompt_id"], context.retry), done),
         lambda wave: enhanced(wave, texts, parameters),
         order=(*STRATUM, "prompt_id"),
         noun="prompts",
         alike=own,
     )
+    if context.retry is None and (others := with_other_screens(done, texts.screens.model).count()):
+        context.say(
+            f"enhanced_prompts: {others:,} texts were screened by other screens than {texts.screens.model}: the recipe, a list"
+            " or a model changed since. Their scores count as they are; delete these rows, and this job writes and screens"
+            " them anew."
+        )
+
+
+def with_tries(todo: DataFrame, done: DataFrame) -> DataFrame:
+    """Each prompt with how often its enhancer was asked before, so that a second try is drawn otherwise."""
+    tried = done.groupBy("prompt_id").agg(F.count(F.lit(1)).alias("tried"))
+    return todo.join(tried, "prompt_id", "left").fillna(0, ["tried"])
+
+
+def with_other_screens(done: DataFrame, screener: str) -> DataFrame:
+    """The texts whose screens are not those of today: a text is screened once, when it is written."""
+    return done.where((F.col("status") == "ok") & (F.get_json_object("parameters", "$.screens") != screener))
 
 
 def enhanced(wave: DataFrame, texts: EnhancedTexts, parameters: dict[str, Any]) -> DataFrame:

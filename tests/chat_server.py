@@ -19,7 +19,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-FAULTS = ("429", "500", "half a body", "no json", "silence", "wrong schema", "refusal", "filtered", "cut off", "empty")
+FAULTS = (
+    "429", "500", "half a body", "no json", "silence", "wrong schema", "refusal", "filtered", "cut off", "empty",
+    "error 200", "error 500",  # with what `say` says as the message
+)  # fmt: skip
 _WRONG = '{"prompt": 7}'
 _REFUSAL = "I'm sorry, but I can't help with that."
 
@@ -76,6 +79,8 @@ class ChatServer:
                 return await _send(writer, 429, error, {"Retry-After": self.retry_after})
             case "500":
                 return await _send(writer, 500, {"error": {"message": f"broken, {self.key}"}})
+            case "error 200" | "error 500" as fault:
+                return await _send(writer, int(fault[-3:]), {"error": {"message": self.say(text, number)}})
             case "half a body":
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 500\r\n\r\n{")
                 await writer.drain()

@@ -5,50 +5,48 @@ from __future__ import annotations
 import re
 
 from udfs.atoms import Atom
+from udfs.fact_words import COLORS, DENIALS_OF_TWO, GROWN, MEDIA, NUMBERS, RELATIONS, THINGS_TOO, denies
 from udfs.nouns import STOPS, ends_phrase, is_modifier, leads_on, noun
 
 # (kind, value, the nouns that it is bound to); kind: count, color, relation, absence, text
 Attribute = tuple[str, ...]
 
-_COLOR_WORDS = (
-    "red orange yellow green blue purple pink brown black white gray grey golden gold silver violet cyan magenta"
-    " turquoise beige crimson scarlet maroon teal navy"
-)
-_NUMBER_WORDS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen twenty"
-)
-_COLORS = frozenset(_COLOR_WORDS.split())
-_NUMBERS = {word: str(number) for number, word in enumerate(_NUMBER_WORDS.split())}
-_NUMBERS |= {"single": "1", "pair": "2", "couple": "2", "trio": "3", "dozen": "12"}
-_RELATIONS = {
-    "left of": ("to the left side of", "on the left side of", "to the left of", "on the left of", "left of"),
-    "right of": ("to the right side of", "on the right side of", "to the right of", "on the right of", "right of"),
-    "above": ("on top of", "above", "over", "atop"),
-    "below": ("underneath", "beneath", "below", "under"),
-    "in front of": ("in front of",),
-    "behind": ("behind", "in back of"),
-    "next to": ("next to", "beside", "alongside", "adjacent to"),
-    "between": ("between", "in between"),
-    "inside": ("inside", "inside of"),
-}
+_SIDES = ("left", "right")
+_LEADS = ("to the ", "on the ", "at the ")
+# name -> its phrases; 'on the left' alone is a place in the picture, told by the name left
+_SPELLED = {name: [*phrases] for name, phrases in RELATIONS.items()}
+for _side in _SIDES:
+    _SPELLED[f"{_side} of"] += [lead + phrase for lead in _LEADS for phrase in RELATIONS[f"{_side} of"]]
+    _SPELLED[_side] = [f"{lead}{_side}{end}" for lead in _LEADS for end in ("", " side", "-hand side")]
 # first word -> (the phrase's words, its name), the longest first
 _PHRASES: dict[str, list[tuple[list[str], str]]] = {}
-for _name, _spelled in _RELATIONS.items():
-    for _phrase in sorted(_spelled, key=len, reverse=True):
+for _name, _phrases in _SPELLED.items():
+    for _phrase in _phrases:
         _PHRASES.setdefault(_phrase.split()[0], []).append((_phrase.split(), _name))
 for _found in _PHRASES.values():
     _found.sort(key=lambda item: -len(item[0]))
-_ABSENCE = frozenset(["without", "no", "lacking"])
 _BEFORE = frozenset(["a", "an", "the", "of", "any", "exactly", "only", "some", "all"])  # what may lead a noun phrase
-_NO_NOUNS = STOPS | _BEFORE | _COLORS | _NUMBERS.keys()
-_QUOTED = re.compile(r'"([^"]+)"|“([^”]+)”|«([^»]+)»')
+_NO_NOUNS = STOPS | _BEFORE | COLORS | NUMBERS.keys()
+# before a color that is said of what came before
+_SAID_OF = frozenset(["in", "is", "are", "was", "were", "painted", "colored", "dyed"])
+_NO_DENIAL = frozenset(["only", "just", "far"])  # 'not only', 'not far from'
+# A single quote opens where no word ends, and closes where none goes on: the apostrophes of don't and dogs' do neither.
+_QUOTED = re.compile(
+    r'"([^"]+)"|“([^”]+)”|«([^»]+)»|‘((?:[^‘’]|’(?=\w))+)’(?!\w)'
+    r"|(?<![\w'])'(?!n'|\d0s)(?=\S)((?:[^'\"“”\n]|'(?=\w))+?)(?<=\S)'(?!\w)"
+)
 _WORD = re.compile(r"\d+(?:\.\d+)?%?|[^\W\d_]+(?:['’-][^\W\d_]+)*|[,.;:!?()]")
+_MEDIUM = re.compile(rf"\b({'|'.join(sorted(map(re.escape, MEDIA), key=len, reverse=True))})s?\b")
 
 
 def quoted_texts(text: str) -> list[str]:
-    """The texts in double quotes, in order, letter for letter."""
+    """The texts in double or single quotes, in order, letter for letter."""
     return ["".join(groups) for groups in _QUOTED.findall(text)]
+
+
+def unquoted(text: str, instead: str = " ") -> str:
+    """The text without what stands in quotes."""
+    return _QUOTED.sub(instead, text)
 
 
 def attributes(text: str) -> frozenset[Attribute]:
@@ -59,21 +57,23 @@ def attributes(text: str) -> frozenset[Attribute]:
     Word lists, not a parser: a paraphrase with a verb that they lack counts as different, so nothing unlike is held to
     be equal.
     """
-    words = _WORD.findall(_QUOTED.sub(" , ", text).lower())
+    words = _words(unquoted(text, " , "))
     found: set[Attribute] = {("text", quoted) for quoted in quoted_texts(text)}
     at = 0
     while at < len(words):
         word = words[at]
         if phrase := _relation(words, at):
-            found.add(("relation", phrase[1], _noun_before(words[:at]), _noun_after(words[at + len(phrase[0]) :])))
-            at += len(phrase[0])
+            end = at + len(phrase[0])
+            found.add(_related(phrase[1], words[:at], words[end:]))
+            at = end
             continue
-        if word in _COLORS:
+        if _color(words, at):
             found.add(("color", word.replace("grey", "gray"), _noun_of(words, at)))
         elif _number(word):
-            found.add(("count", _NUMBERS.get(word, word), _noun_of(words, at)))
-        elif word in _ABSENCE:
-            found.add(("absence", _noun_after(words[at + 1 :])))
+            found.add(("count", str(NUMBERS.get(word, word)), _noun_of(words, at)))
+        elif length := _denial(words, at):
+            rest = words[at + length :]
+            found.add(("absence", _noun_after(rest) or _noun_after(rest[1:])))  # the second: 'does not wear a hat'
         at += 1
     return frozenset(found)
 
@@ -84,6 +84,12 @@ def stated(text: str, atoms: list[Atom] | None) -> frozenset[Attribute]:
     """
     found = {_of_atom(fact) for fact in atoms} - {None} if atoms else attributes(text)
     return frozenset(each for each in found if each is not None and each[:2] != ("count", "1"))
+
+
+def media(text: str) -> list[str]:
+    """What the text says that the picture is made with, sorted: 'oil painting', '3d render'; empty for a photo."""
+    words = unquoted(text).lower().replace("colour", "color").replace("-", " ")
+    return sorted({MEDIA[phrase] for phrase in _MEDIUM.findall(words)})
 
 
 def asks_held(text: str, atoms: list[Atom] | None) -> set[str]:
@@ -98,6 +104,13 @@ def asks_held(text: str, atoms: list[Atom] | None) -> set[str]:
     return {"reasoning" if kind == "absence" else kind for kind in kinds & {"color", "count", "relation", "absence"}}
 
 
+def relation_name(value: str) -> str:
+    """One name for a relation, however it is spelled: 'left of' for 'to the left of'; the value where no list has it."""
+    words = value.lower().split()
+    phrase = _relation(words, 0) if words else None
+    return phrase[1] if phrase and len(phrase[0]) == len(words) else value
+
+
 def _of_atom(fact: Atom) -> Attribute | None:
     """An atom in the form that `attributes` finds in words; None of one that the guard does not ask for."""
     subject, value = _head(str(fact["subject"])), str(fact["value"])
@@ -105,13 +118,10 @@ def _of_atom(fact: Atom) -> Attribute | None:
         case "count":
             return ("count", value, subject)
         case "color":
-            named = next((word for word in value.lower().split()[::-1] if word in _COLORS), value)
+            named = next((word for word in value.lower().split()[::-1] if word in COLORS | THINGS_TOO), value)
             return ("color", named.replace("grey", "gray"), subject)
         case "relation":
-            words = value.lower().split()
-            phrase = _relation(words, 0)
-            name = phrase[1] if phrase and len(phrase[0]) == len(words) else value
-            return ("relation", name, subject, _head(str(fact["other"])))
+            return ("relation", relation_name(value), subject, _head(str(fact["other"])))
         case "absence":
             return ("absence", subject)
         case "text":
@@ -120,7 +130,20 @@ def _of_atom(fact: Atom) -> Attribute | None:
 
 
 def _head(phrase: str) -> str:
-    return _noun_after(_WORD.findall(phrase.lower()))
+    return _noun_after(_words(phrase))
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(text.replace("’", "'").lower())
+
+
+def _related(name: str, before: list[str], after: list[str]) -> Attribute:
+    """A relation and its two nouns; of a place in the picture ('a dog on the left', 'on the left, a dog') there is one."""
+    if name not in _SIDES:
+        return ("relation", name, _noun_before(before), _noun_after(after))
+    if before and before[-1][0].isalpha() and before[-1] != "and":
+        return ("relation", name, _noun_before(before), "")
+    return ("relation", name, _noun_after(after) or _noun_after(after[1:]), "")
 
 
 def _noun_of(words: list[str], at: int) -> str:
@@ -134,11 +157,12 @@ def _noun_after(words: list[str]) -> str:
     """The last word of the noun phrase that these words begin with; '' where they begin with none."""
     head = ""
     for at, word in enumerate(words):
-        if word in _COLORS or (not head and (word in _BEFORE or _number(word) or _joins_colors(words, at))):
+        if _color(words, at) or (not head and (word in _BEFORE or _number(word) or _joins_colors(words, at))):
             continue
         if (
             not word[0].isalpha()
             or ends_phrase(word, first=not head or leads_on(head))
+            or denies(word)
             or _number(word)
             or _relation(words, at)
         ):
@@ -149,7 +173,8 @@ def _noun_after(words: list[str]) -> str:
 
 def _noun_before(words: list[str]) -> str:
     """The nearest word before that can be a noun; '' where there is none."""
-    return next((noun(w) for w in words[::-1] if w[0].isalpha() and w not in _NO_NOUNS and not is_modifier(w)), "")
+    able = (w for w in words[::-1] if w[0].isalpha() and w not in _NO_NOUNS and not denies(w) and not is_modifier(w))
+    return noun(next(able, ""))
 
 
 def _relation(words: list[str], at: int) -> tuple[list[str], str] | None:
@@ -158,9 +183,25 @@ def _relation(words: list[str], at: int) -> tuple[list[str], str] | None:
 
 
 def _number(word: str) -> bool:
-    return word in _NUMBERS or word[0].isdigit()
+    return word in NUMBERS or word[0].isdigit()
+
+
+def _color(words: list[str], at: int) -> bool:
+    """Whether the word here is a color. One that is a thing too is one before a noun and after 'is': 'a lime' is none."""
+    if words[at] not in THINGS_TOO:
+        return words[at] in COLORS
+    if (words[at + 1 : at + 2] and words[at + 1] in GROWN) or words[at - 1 : at] == ["ice"]:
+        return False
+    return bool(_noun_after(words[at + 1 :])) or (at > 0 and words[at - 1] in _SAID_OF)
+
+
+def _denial(words: list[str], at: int) -> int:
+    """How many words from here on deny what follows them, 0 if they do not."""
+    if tuple(words[at : at + 2]) in DENIALS_OF_TWO:
+        return 2
+    return int(denies(words[at]) and words[at + 1 : at + 2] != [] and words[at + 1] not in _NO_DENIAL)
 
 
 def _joins_colors(words: list[str], at: int) -> bool:
     """The 'and' or comma of 'a red and white flag'."""
-    return words[at] in ("and", ",") and at + 1 < len(words) and words[at + 1] in _COLORS and at == 0
+    return words[at] in ("and", ",") and at == 0 and at + 1 < len(words) and _color(words, at + 1)

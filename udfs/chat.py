@@ -15,11 +15,15 @@ A model of udfs/harness.py may return those exceptions from its `run`: each beco
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 Message = dict[str, str]  # role: system, user or assistant; content: the text
 Schema = dict[str, Any]
+
+_THINKING = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
+_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,14 @@ class JsonAnswerError(ChatError):
     """The answer holds no JSON that follows the schema."""
 
 
+class RefusedError(ChatError):
+    """The model would not write what it was asked for."""
+
+
+class ResidueError(ChatError):
+    """The answer holds what a model says around a prompt: nobody could tell where the prompt begins."""
+
+
 class LoadedChat(Protocol):
     def complete(self, requests: list[Request]) -> list[Answer | Exception]:
         """One result a request, in order; never raises for a single one of them."""
@@ -105,3 +117,14 @@ def checked(answer: Answer) -> Answer | ChatError:
     if not answer.text.strip():
         return EmptyAnswerError(f"the answer is empty (finish reason {answer.finish_reason})", answer)
     return answer
+
+
+def without_thought(text: str) -> str:
+    """The answer without what a reasoning model thinks before it."""
+    return _THINKING.sub("", text)
+
+
+def shown(text: str) -> str:
+    """The beginning of an answer in one line and quotes, for a message."""
+    line = " ".join(text.split())
+    return repr(line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…")

@@ -23,6 +23,7 @@ LONGEST_WAIT = 900.0  # seconds; a Retry-After over it is an error: somebody sho
 _LIBRARY_WAITS = 120.0  # seconds; openai's own limit of Retry-After
 _CONNECT_SECONDS = 10.0
 _BODY_SHOWN = 500
+_SECRET_FROM = 8  # characters of a key; EMPTY and its like, which local servers take, are words that a prompt may hold
 
 
 class EndpointError(ExplainedError):
@@ -155,7 +156,7 @@ class LoadedEndpoint:
 
     async def _one(self, request: Request) -> Answer | Exception:
         try:
-            return _answer(await self._asked(request))
+            return self._answer(await self._asked(request))
         except Exception as error:
             return self._told(error)
 
@@ -206,15 +207,31 @@ class LoadedEndpoint:
                 cause = type(error.__cause__).__name__ if error.__cause__ else "no cause given"
                 return UnreachableError(f"no whole answer from {self.spec.url} in {attempts} ({cause})")
             case APIStatusError():
-                return StatusError(self._without_key(f"HTTP {error.status_code}: {_said(error)}"))
+                return StatusError(f"HTTP {error.status_code}: {self._shown(_said(error))}")
             case _:
-                kind = type(error).__name__
-                return MalformedAnswerError(
-                    self._without_key(f"the answer is no chat completion ({kind}: {str(error)[:_BODY_SHOWN]})")
-                )
+                said = f"{type(error).__name__}: {self._shown(str(error))}"
+                return MalformedAnswerError(f"the answer is no chat completion ({said})")
+
+    def _answer(self, completion: Any) -> Answer | ChatError:
+        """What the completion (its JSON) holds, without the key. Any server may leave any of it out."""
+        try:
+            choice = completion["choices"][0]
+            content, refusal = choice["message"].get("content"), choice["message"].get("refusal")
+            usage = completion.get("usage") or {}
+            reason = self._without_key(str(choice.get("finish_reason")))
+            tokens = (usage.get("prompt_tokens"), usage.get("completion_tokens"))
+        except (AttributeError, KeyError, TypeError, IndexError):
+            return MalformedAnswerError(f"the answer is no chat completion: {self._shown(str(completion))!r}")
+        if refusal:
+            return FilteredError("the model refused", Answer(self._without_key(str(refusal)), reason, *tokens))
+        return checked(Answer("" if content is None else self._without_key(str(content)), reason, *tokens))
+
+    def _shown(self, text: str) -> str:
+        """The beginning of a server's text. The key is taken out first: cut through, nobody would know it again."""
+        return self._without_key(text)[:_BODY_SHOWN]
 
     def _without_key(self, text: str) -> str:
-        return text.replace(self.key, "***") if self.key else text
+        return text.replace(self.key, "***") if self.key and len(self.key) >= _SECRET_FROM else text
 
 
 def _close(runner: asyncio.Runner, client: Any) -> None:
@@ -236,20 +253,6 @@ def retry_after(header: str | None) -> float | None:
         return None if moment is None else email.utils.mktime_tz(moment) - time.time()
 
 
-def _answer(completion: Any) -> Answer | ChatError:
-    """What the completion (its JSON) holds. Any server may leave any of it out."""
-    try:
-        choice = completion["choices"][0]
-        content, refusal = choice["message"].get("content"), choice["message"].get("refusal")
-        usage = completion.get("usage") or {}
-        reason, tokens = str(choice.get("finish_reason")), (usage.get("prompt_tokens"), usage.get("completion_tokens"))
-    except (AttributeError, KeyError, TypeError, IndexError):
-        return MalformedAnswerError(f"the answer is no chat completion: {str(completion)[:_BODY_SHOWN]!r}")
-    if refusal:
-        return FilteredError("the model refused", Answer(str(refusal), reason, *tokens))
-    return checked(Answer("" if content is None else str(content), reason, *tokens))
-
-
 def _said(error: Any) -> str:
     body = error.body if error.body is not None else error.response.text
-    return str(body.get("message", body) if isinstance(body, dict) else body)[:_BODY_SHOWN]
+    return str(body.get("message", body) if isinstance(body, dict) else body)

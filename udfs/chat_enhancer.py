@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from udfs.atoms import Atom
-from udfs.chat import Answer, Chat, ChatError, EmptyAnswerError, LoadedChat, Request
+from udfs.chat import (
+    Answer,
+    Chat,
+    ChatError,
+    EmptyAnswerError,
+    LoadedChat,
+    RefusedError,
+    Request,
+    ResidueError,
+    shown,
+    without_thought,
+)
 from udfs.held_atoms import in_words, stated
 from udfs.ids import content_id, normalised
 from udfs.instructions import Instructions, listed
 from udfs.text_measures import refusal, residue
 
 NAMES = ("text", "facts", "category", "style", "language")
-_THINKING = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
-
-
-class RefusedError(ChatError):
-    """The model refused to write."""
-
-
-class ResidueError(ChatError):
-    """The answer holds what a model says around a prompt: nobody could tell where the prompt begins."""
 
 
 @dataclass(frozen=True)
@@ -74,15 +75,15 @@ class LoadedChatEnhancer:
             "category": dict(self.spec.categories).get(prompt["category"], "any"),
             "style": dict(self.spec.styles).get(prompt["style"], "that of the prompt"),
             "language": self.spec.language,
-        })  # fmt: skip
+        }, tried=prompt["tried"])  # fmt: skip
 
 
 def _written(answer: Answer, atoms: list[Atom] | None) -> tuple[str, list[Atom] | None] | ChatError:
-    said = _THINKING.sub("", answer.text).strip()
+    said = without_thought(answer.text).strip()
     if refusal(said):
-        return RefusedError(f"the model refused: {said[:200]!r}", answer)
+        return RefusedError(f"the model refused: {shown(said)}", answer)
     if not said:
         return EmptyAnswerError("the answer holds a thought and no prompt", answer)
     if residue(said):
-        return ResidueError(f"the answer is not the prompt alone: {said[:200]!r}", answer)
+        return ResidueError(f"the answer is not the prompt alone: {shown(said)}", answer)
     return normalised(said), atoms or None

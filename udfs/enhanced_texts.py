@@ -70,7 +70,7 @@ class LoadedOfflineEnhancer:
 
     def _one(self, prompt: Row) -> Enhanced | Exception:
         try:
-            text, atoms = self.grammar.enhance(prompt)
+            text, atoms = self.grammar.enhance(prompt) if self.grammar.wrote(prompt) else self.grammar.finish(prompt)
         except Exception as error:  # of this prompt alone
             return error
         return text, atoms or None
@@ -96,7 +96,7 @@ class EnhancedTexts:
 
 
 class EnhancingScreener:
-    """Rows of prompts (with text, labels, template, atoms) -> text, atoms and the screens of the new text."""
+    """Rows of prompts (with text, labels, writer, atoms, tried) -> text, atoms and the screens of the new text."""
 
     def __init__(self, enhancer: LoadedEnhancer, screener: Screener) -> None:
         self._enhancer = enhancer

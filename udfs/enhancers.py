@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from udfs.atoms import Atom
 from udfs.draws import Draw
 from udfs.grammar import Picture, Subject, Thing, atoms_of, color_words, subject_of, values_of
-from udfs.sentences import drawn_wording, filled
+from udfs.sentences import Wording, drawn_wording, filled
 
 if TYPE_CHECKING:
     from conf.taxonomy import Category, Taxonomy
@@ -21,10 +21,7 @@ _FEATURES = 3  # a longer text has this many or one more, as far as there are an
 
 @dataclass(frozen=True)
 class GrammarEnhancer:
-    """Offline: says what a grammar prompt says in another pattern, and gives its things and itself more features.
-
-    To any other text it adds two finishing words only: what it does not understand it does not rewrite.
-    """
+    """Offline: says what a grammar prompt says in another pattern, and gives its things and itself more features."""
 
     taxonomy: Taxonomy
     name: str = "grammar"
@@ -35,12 +32,9 @@ class GrammarEnhancer:
         return f"{self.name}@{self.revision}"
 
     def enhance(self, prompt: dict[str, Any]) -> tuple[str, list[Atom]]:
-        """(text, atoms) of a row with prompt_id, text, category, style, atoms, template (null: not written here)."""
-        draw = Draw(f"{prompt['prompt_id']}/{self.model}")
+        """(text, atoms) of a grammar prompt: a row with prompt_id, text, category, style, atoms."""
         tax = self.taxonomy
-        wording = drawn_wording(tax.lexicon, draw, details=True)
-        if prompt["template"] is None:
-            return f"{prompt['text']}, {wording.details}", list(prompt["atoms"] or [])
+        draw, wording = self._drawn(prompt)
         atoms = prompt["atoms"]
         subject = subject_of(atoms)
         category = next(c for c in tax.categories if c.slug == prompt["category"])
@@ -53,6 +47,19 @@ class GrammarEnhancer:
         pattern = draw.choice([p for p in tax.longer if p.fits(offered) and p.says(offered)])
         picture = Picture(richer, place, medium, features)
         return filled(pattern, picture, tax.lexicon, wording), atoms_of(picture)
+
+    def finish(self, prompt: dict[str, Any]) -> tuple[str, list[Atom]]:
+        """(text, atoms) of any other prompt: two finishing words more. What is not understood is not rewritten."""
+        _, wording = self._drawn(prompt)
+        return f"{prompt['text']}, {wording.details}", list(prompt["atoms"] or [])
+
+    def wrote(self, prompt: dict[str, Any]) -> bool:
+        """Whether a row with writer is a prompt of the grammar; a language model's has template and atoms too."""
+        return str(prompt["writer"]).startswith(f"{self.name}@")
+
+    def _drawn(self, prompt: dict[str, Any]) -> tuple[Draw, Wording]:
+        draw = Draw(f"{prompt['prompt_id']}/{self.model}")
+        return draw, drawn_wording(self.taxonomy.lexicon, draw, details=True)
 
     def _richer(self, subject: Subject, category: Category, draw: Draw) -> Subject:
         """Things without a color get one, but for a thing that has looks: that one gets a look."""

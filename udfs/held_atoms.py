@@ -9,20 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from udfs.atoms import Atom, atom
-from udfs.attributes import attributes, quoted_texts
+from udfs.attributes import attributes, relation_name, unquoted
+from udfs.fact_words import RELATIONS
 from udfs.read_words import STOPS, ReadWords
 
 KINDS = ("object", "count", "color", "relation", "absence", "text")  # those that words can be read for
 _DRESSED = "dressed in "
-_PHRASES = {
-    "left of": ("left of", "left side of", "left-hand side of"),
-    "right of": ("right of", "right side of", "right-hand side of"),
-    "above": ("above", "over", "on top of", "atop"),
-    "below": ("below", "under", "underneath", "beneath"),
-    "in front of": ("in front of", "before"),
-    "behind": ("behind",),
-    "next to": ("next to", "beside", "alongside", "near", "adjacent to"),
-    "inside": ("inside", "within", "in"),
+# what a reworded text may say as well; too loose to read a relation from
+_AS_WELL = {
+    "in front of": ("before",),
+    "next to": ("near",),
+    "inside": ("within", "in"),
     "on": ("on", "on top of", "atop"),
 }
 _OTHER_END = {
@@ -56,10 +53,7 @@ def stated(text: str, atoms: Sequence[Atom] | None) -> list[Atom]:
 def lost(facts: Sequence[Atom], text: str) -> list[str]:
     """The facts that the text does not state, each as 'color circle red'."""
     things = {str(fact[end]) for fact in facts for end in ("subject", "other") if fact[end] and fact["kind"] != "text"}
-    unquoted = text
-    for quoted in quoted_texts(text):
-        unquoted = unquoted.replace(quoted, " ")
-    read = ReadWords(unquoted, things)
+    read = ReadWords(unquoted(text), things)
     return [in_words(fact) for fact in facts if not _holds(fact, read, text)]
 
 
@@ -78,9 +72,10 @@ def _holds(fact: Atom, read: ReadWords, text: str) -> bool:
         case "color":
             return read.has_color(subject, value.removeprefix(_DRESSED))
         case "relation":
-            back = _OTHER_END.get(value)
-            return read.related(_PHRASES.get(value, (value,)), subject, other) or (
-                back is not None and read.related(_PHRASES[back], other, subject)
+            name = relation_name(value)
+            back = _OTHER_END.get(name)
+            return read.related(_phrases(name), subject, other) or (
+                back is not None and read.related(_phrases(back), other, subject)
             )
         case "absence":
             places = read.of(subject)
@@ -88,6 +83,10 @@ def _holds(fact: Atom, read: ReadWords, text: str) -> bool:
         case "text":
             return value in text
     return True  # place, style, prompt: no list of words says them
+
+
+def _phrases(relation: str) -> tuple[str, ...]:
+    return RELATIONS.get(relation, ()) + _AS_WELL.get(relation, ()) or (relation,)
 
 
 def _means(noun: str) -> bool:

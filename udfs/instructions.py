@@ -36,14 +36,16 @@ class Instructions:
     def digest(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()[:12]
 
-    def request(self, values: dict[str, str], schema: dict[str, object] | None = None) -> Request:
-        """One conversation of one message; its seed is made of its words, so the same words are drawn alike."""
-        words = self.text.format(**values)
-        return ask(words, schema)
+    def request(self, values: dict[str, str], schema: dict[str, object] | None = None, tried: int = 0) -> Request:
+        """One conversation of one message: see `ask`."""
+        return ask(self.text.format(**values), schema, tried)
 
 
-def ask(words: str, schema: dict[str, object] | None = None) -> Request:
-    seed = int(content_id(words)[:8], 16) % _SEEDS
+def ask(words: str, schema: dict[str, object] | None = None, tried: int = 0) -> Request:
+    """The seed is made of the words, so the same words are drawn alike, and of how often they were asked before: what
+    went wrong once would go wrong again.
+    """
+    seed = int(content_id([words, tried] if tried else words)[:8], 16) % _SEEDS
     return Request(({"role": "user", "content": words},), schema, seed)
 
 

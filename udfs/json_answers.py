@@ -6,9 +6,8 @@ import json
 import re
 from typing import Any
 
-from udfs.chat import Answer, JsonAnswerError, Schema
+from udfs.chat import Answer, JsonAnswerError, Schema, shown, without_thought
 
-_THINKING = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
 _FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
 _SHOWN = 200
 
@@ -22,7 +21,7 @@ def parsed(answer: Answer, schema: Schema) -> dict[str, Any]:
 
     found = _object(answer.text)
     if found is None:
-        raise JsonAnswerError(f"the answer holds no JSON object: {_shown(answer.text)}", answer)
+        raise JsonAnswerError(f"the answer holds no JSON object: {shown(answer.text)}", answer)
     try:
         validate(found, schema)
     except ValidationError as error:
@@ -35,7 +34,7 @@ def parsed(answer: Answer, schema: Schema) -> dict[str, Any]:
 def _object(text: str) -> dict[str, Any] | None:
     from json_repair import repair_json
 
-    text = _THINKING.sub("", text)
+    text = without_thought(text)
     fenced = _FENCE.search(text)
     body = (fenced[1] if fenced else text).strip()
     start = body.find("{")
@@ -48,8 +47,3 @@ def _object(text: str) -> dict[str, Any] | None:
     if isinstance(found, list):  # an object and prose behind it
         found = next((item for item in found if isinstance(item, dict)), None)
     return found if isinstance(found, dict) and found else None
-
-
-def _shown(text: str) -> str:
-    line = " ".join(text.split())
-    return repr(line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…")

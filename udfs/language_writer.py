@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
-from udfs.chat import Answer, Chat, ChatError, EmptyAnswerError, JsonAnswerError, LoadedChat, Request
+from udfs.chat import (
+    Answer,
+    Chat,
+    ChatError,
+    EmptyAnswerError,
+    JsonAnswerError,
+    LoadedChat,
+    RefusedError,
+    Request,
+    ResidueError,
+    shown,
+    without_thought,
+)
 from udfs.ids import normalised
 from udfs.json_answers import parsed
 from udfs.prompt_requests import SCHEMA
-from udfs.text_measures import residue
+from udfs.text_measures import refusal, residue
 
 COLUMNS = (
     ("text", pa.string()),
@@ -22,19 +33,6 @@ COLUMNS = (
     ("prompt_tokens", pa.int64()),
     ("completion_tokens", pa.int64()),
 )
-_REFUSAL = re.compile(
-    r"^\W*(i('m| am) (sorry|unable|not able)|i (can('t|not)|won't|will not|am not able)\b|sorry\b|unfortunately\b|as an? (ai|language model))",
-    re.IGNORECASE,
-)
-_SHOWN = 200
-
-
-class RefusedError(ChatError):
-    """The model would not write this prompt."""
-
-
-class ResidueError(ChatError):
-    """The text holds what a language model says around a prompt."""
 
 
 @dataclass(frozen=True)
@@ -86,15 +84,15 @@ def prompt_in(answer: Answer) -> str:
     try:
         text = normalised(parsed(answer, SCHEMA)["prompt"])
     except JsonAnswerError:
-        if _REFUSAL.search(answer.text):
-            raise RefusedError(f"the model refused: {_shown(answer.text)}", answer) from None
+        if refusal(without_thought(answer.text)):
+            raise RefusedError(f"the model refused: {shown(answer.text)}", answer) from None
         raise
     if not text:
         raise EmptyAnswerError("the prompt in the answer is empty", answer)
-    if _REFUSAL.search(text):
-        raise RefusedError(f"the model refused: {_shown(text)}", answer)
+    if refusal(text):
+        raise RefusedError(f"the model refused: {shown(text)}", answer)
     if residue(text):
-        raise ResidueError(f"the prompt holds words around it: {_shown(text)}", answer)
+        raise ResidueError(f"the prompt holds words around it: {shown(text)}", answer)
     return text
 
 
@@ -111,8 +109,3 @@ def _said(answer: Answer) -> dict[str, Any]:
         "prompt_tokens": answer.prompt_tokens,
         "completion_tokens": answer.completion_tokens,
     }
-
-
-def _shown(text: str) -> str:
-    line = " ".join(text.split())
-    return repr(line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…")

@@ -143,7 +143,8 @@ _LY_OTHERS = frozenset(
     ]
 )
 
-_IRREGULAR = {
+IRREGULAR = {
+    "men": "man",
     "people": "person",
     "children": "child",
     "mice": "mouse",
@@ -239,8 +240,8 @@ def noun(word: str) -> str:
 
 
 def _singular(word: str) -> str:
-    if word in _IRREGULAR or word in _FIRST:
-        return _IRREGULAR.get(word, word)
+    if word in IRREGULAR or word in _FIRST:
+        return IRREGULAR.get(word, word)
     if word.endswith("men"):
         return word[:-2] + "an"
     if word.endswith("ies") and len(word) > 4:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from udfs.atoms import Atom
-from udfs.attributes import stated
+from udfs.attributes import media, stated
 from udfs.prompt_groups import NO_CELL, NO_FACTS, PLACED, Vectors, matrix
 
 SAMPLE_A_CELL = 64  # prompts that the centers are trained on: 12 MB of vectors for 128 cells, however many prompts
@@ -33,7 +33,7 @@ def placing(guard: bool) -> Callable[[Batches], Iterator[pa.RecordBatch]]:
             atoms = batch["atoms"].to_pylist()
             labels = zip(batch["style"].to_pylist(), batch["category"].to_pylist(), strict=True)
             sets = [
-                _number([*label, *sorted(stated(text, facts))]) if guard else 0
+                _number([*label, *sorted(stated(text, facts)), *_medium(label[0], text)]) if guard else 0
                 for label, text, facts in zip(labels, batch["text"].to_pylist(), atoms, strict=True)
             ]
             facts = [_facts(found) if guard else NO_FACTS for found in atoms]
@@ -96,6 +96,11 @@ def celling(found: Vectors, probes: int) -> Callable[[Batches], Iterator[pa.Reco
 def nearest_cells(vectors: Vectors, found: Vectors, many: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     """(n, many) numbers of the nearest centers, the nearest first."""
     return np.argsort(-(vectors @ found.T).round(_DECIMALS), axis=1, kind="stable")[:, :many]
+
+
+def _medium(style: str, text: str) -> list[str]:
+    """A style tells one medium from another; without a style the words do."""
+    return media(text) if style == "none" else []
 
 
 def _facts(atoms: list[Atom] | None) -> int:

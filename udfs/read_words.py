@@ -10,6 +10,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from udfs.fact_words import NUMBERS, denies
+from udfs.nouns import IRREGULAR
+
 _TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[.,;:!?]")  # 3D is a word, not a number
 _SENTENCE_ENDS = frozenset(".;:!?")
 # Before one of these a run of adjectives is over: what follows is another thing.
@@ -70,12 +73,7 @@ STOPS = frozenset(
         "as",
     ]
 )
-_NUMBER_WORDS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
-    " eighteen nineteen twenty"
-)
-_NUMBERS = {word: number for number, word in enumerate(_NUMBER_WORDS.split())}
-_NUMBERS |= {"single": 1, "lone": 1, "pair": 2, "couple": 2, "trio": 3, "quartet": 4, "dozen": 12}
+_NUMBERS = NUMBERS | {"lone": 1, "quartet": 4}
 # A color word before one of these is still said of the whole thing ("a cat with red fur").
 _PARTS = frozenset(
     [
@@ -116,16 +114,10 @@ _PARTS = frozenset(
         "and",
     ]
 )
-_IRREGULAR = {
-    "children": "child", "people": "person", "feet": "foot", "teeth": "tooth", "mice": "mouse", "geese": "goose",
-    "oxen": "ox", "cacti": "cactus", "men": "man", "women": "woman",
-}  # fmt: skip
 _SAID_OF = frozenset(
     ["in", "is", "are", "was", "were", "painted", "colored", "dyed", "all"]
 )  # before a color that is said of what came before
-_NEGATIONS = frozenset(
-    ["no", "not", "without", "none", "neither", "nor", "never", "zero", "free", "devoid", "lacking", "lacks", "absent"]
-)
+_NEGATIONS = frozenset(["none", "zero", "free", "devoid", "absent"])  # besides those that fact_words knows
 _REACH = 5  # words from a number or color to the thing that follows it
 _BACK = 8  # words back from a color to the thing that it is said of
 _NEGATED = 4  # words from a negation to the thing that is not there
@@ -156,7 +148,7 @@ class ReadWords:
         """Whether the text says that the thing is not there: 'without any star', 'the star is absent'."""
         before = self._same_sentence(range(place.start - 1, place.start - 1 - _NEGATED, -1))
         after = self._same_sentence(range(place.end, place.end + 3))
-        return any(self.tokens[i] in _NEGATIONS for i in before) or any(
+        return any(denies(self.tokens[i]) or self.tokens[i] in _NEGATIONS for i in before) or any(
             self.tokens[i] in ("absent", "missing", "nowhere") for i in after
         )
 
@@ -269,7 +261,7 @@ def same_noun(one: str, other: str) -> bool:
 
 def _singulars(word: str) -> set[str]:
     """The word and whatever it could be the plural of; what is no word does no harm."""
-    found = {word, _IRREGULAR.get(word, word)}
+    found = {word, IRREGULAR.get(word, word)}
     if word.endswith("s") and not word.endswith("ss"):
         found.add(word[:-1])
     for ending, ones in (("es", [""]), ("ies", ["y"]), ("ves", ["f", "fe"]), ("men", ["man"]), ("i", ["us"])):

@@ -5,23 +5,30 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from udfs.attributes import unquoted
+
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-_REFUSAL = (
-    r"\b(as an? (ai|language model)|i('m| am) (sorry|unable)|i can('t|not) (create|generate|help|assist|fulfill))\b"
+# What a refusal begins with, and what it says anywhere. 'A robot posing as an AI' is a prompt.
+_REFUSALS = (
+    r"^\W*(i('m| am) (sorry|unable|not able)|i (can('t|not)|won't|will not|am not able)|unfortunately)\b",
+    r"^\W*sorry\b\s*([,.!]|but\b|i\b|$)",
+    r"^\W*as an? (ai|(large )?language model)\b",
+    r"\bi('m| am) (sorry|unable to|not able to)\b",
+    r"\bi can('t|not) (create|generate|assist|fulfill|help (you|with))\b",
+    r"\bas an? (ai|(large )?language model)( (language )?model| assistant)?,? (i|my)\b",
 )
 # What a language model says around a prompt. A user's own request ("please draw ...") is a prompt, not residue.
 _RESIDUE = (
-    r"^\W*(sure|certainly|of course|absolutely|okay|great)\b\s*[,!.:;–—-]",
+    r"^\W*(sure|certainly|of course|absolutely|okay|great)\b\s*([,!.:;–—]|-(?!\w))",  # not 'great-grandmother'
     r"^\W*here('s| is| are)\b.{0,60}\b(prompts?|descriptions?|captions?|versions?|ideas?)\b",
     r"^\W*(enhanced|improved|rewritten|revised|image|final|new)?\s*(prompt|description|caption)\s*(\d+\s*)?:",
     r"^\s*(\d{1,3}[.)]|[-*•])\s+\S",
-    r"^\s*(\"[^\"]*\"|'[^']*'|“[^”]*”|«[^»]*»)\s*$",
-    _REFUSAL,
+    r"^\s*(\"[^\"]*\"|'([^']|'(?=\w))*'|“[^”]*”|«[^»]*»)\s*$",
     r"\b(let me know if|hope this helps|feel free to (ask|adjust|modify)|would you like me to)\b",
     r"```|\*\*|</?\w+>|\[(insert|your|add)\b[^\]]*\]|\{\w*\}",
-    r"\bword count\s*:|\bnote\s*:\s",
+    r"\bword count\s*:|(^|[.!?)]\s|\()\W*note\s*:\s",  # not 'a sticky note: ...'
 )
-_REFUSALS = re.compile(_REFUSAL, re.IGNORECASE)
+_REFUSED = re.compile("|".join(_REFUSALS), re.IGNORECASE)
 _RESIDUES = re.compile("|".join(f"(?:{pattern})" for pattern in _RESIDUE), re.IGNORECASE | re.MULTILINE)
 
 
@@ -34,12 +41,14 @@ def residue(text: str) -> float:
 
     A preamble, a list mark, quotes around the whole, a refusal, mark-up, a placeholder.
     """
-    return float(_RESIDUES.search(text) is not None)
+    return float(refusal(text) or _RESIDUES.search(_straight(text)) is not None)
 
 
 def refusal(text: str) -> bool:
-    """Whether a language model says that it cannot, instead of the prompt."""
-    return _REFUSALS.search(text.replace("’", "'")) is not None
+    """Whether a language model says that it cannot, instead of the prompt. What a sign or a card says in quotes is none."""
+    plain = _straight(text)
+    told = unquoted(plain)
+    return _REFUSED.search(told if _WORD.search(told) else plain) is not None
 
 
 def repetition(text: str) -> float:
@@ -49,3 +58,8 @@ def repetition(text: str) -> float:
     counts = Counter(grams)
     repeated = {i + k for i, gram in enumerate(grams) if counts[gram] > 1 for k in range(3)}
     return len(repeated) / len(tokens) if tokens else 0.0
+
+
+def _straight(text: str) -> str:
+    """The text with the apostrophe of a keyboard, whichever a model writes."""
+    return text.replace("’", "'")

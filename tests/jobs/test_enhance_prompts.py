@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from conf.chat import LanguageModel
-from conf.recipe import Enhancement, Run
+from conf.recipe import Enhancement, Run, Screen
 from jobs import enhance_prompts
 from jobs.launch import Context
 from schemas.delta import Lakehouse
@@ -36,15 +38,19 @@ def accept(lakehouse: Lakehouse, *prompts: dict) -> None:
     lakehouse.spark.createDataFrame(rows, "policy string, prompt_id string").createOrReplaceTempView("accepted_prompts")
 
 
-def test_rows_in_and_rows_out(lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_in_and_rows_out(lakehouse: Lakehouse, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own, brought = written(lakehouse), prompt("b", "a lonely lighthouse on a cliff", category="none", style="none")
-    accept(lakehouse, own, brought, prompt("c", "of another policy"))
+    said = f"This picture shows {own['text']}, as a poet would see it"
+    model = own | {"prompt_id": "m", "text": said, "source": "org/llm", "writer": "llm@7"}
+    accept(lakehouse, own, brought, model, prompt("c", "of another policy"))
     rows = {row["prompt_id"]: row for row in run(lakehouse, "e1")}
-    assert set(rows) == {own["prompt_id"], "b"}
+    assert set(rows) == {own["prompt_id"], "b", "m"}
     text, atoms = GrammarEnhancer(small_recipe(lakehouse).labels).enhance(own)
     assert (rows[own["prompt_id"]]["text"], rows[own["prompt_id"]]["atoms"]) == (text, atoms)
     assert rows["b"]["text"].startswith("a lonely lighthouse on a cliff, ")
     assert rows["b"]["atoms"] is None
+    assert rows["m"]["text"].startswith(f"{said}, "), "the words of a language model are its own"
+    assert rows["m"]["atoms"] == own["atoms"]
     for row in rows.values():
         assert (row["status"], row["model"], row["device"]) == ("ok", "grammar@2", "cpu")
         assert row["prompt_words"] == len(row["text"].replace(",", "").split())
@@ -58,6 +64,18 @@ def test_rows_in_and_rows_out(lakehouse: Lakehouse, capsys: pytest.CaptureFixtur
     run(lakehouse, "e2")
     assert "enhanced_prompts: nothing to do" in capsys.readouterr().out
     assert lakehouse.version("enhanced_prompts") == version
+
+    names = tmp_path / "names.txt"
+    names.write_text("Somebody Famous\n", encoding="utf-8")
+    run(lakehouse, "e3", screen=Screen(names=str(names)))
+    assert "3 texts were screened by other screens than screens@" in capsys.readouterr().out
+    assert lakehouse.version("enhanced_prompts") == version
+
+
+def test_a_try_is_counted(spark: SparkSession) -> None:
+    todo = spark.createDataFrame([("a",), ("b",)], "prompt_id string")
+    done = spark.createDataFrame([("a",), ("a",), ("c",)], "prompt_id string")
+    assert sorted(map(tuple, enhance_prompts.with_tries(todo, done).collect())) == [("a", 2), ("b", 0)]
 
 
 def test_an_error_is_a_row_and_is_tried_again_when_asked(
@@ -129,6 +147,10 @@ def test_a_language_model_enhances_and_what_it_lost_is_named(lakehouse: Lakehous
         assert len(server.asked) == asked, "what was answered is not asked again"
         again = run(lakehouse, "e3", retry="errors", **parts)
         assert len(server.asked) == asked + 2
+        seeds: dict[str, set[int]] = {}
+        for body in server.bodies:
+            seeds.setdefault(body["messages"][-1]["content"], set()).add(body["seed"])
+        assert sorted(map(len, seeds.values())) == [1, 1, 2, 2], "a second try has another seed"
         assert [row["text"] for row in again if row["prompt_id"] == "cut" and row["status"] == "ok"] == [
             "two blue stars glow"
         ]

@@ -133,3 +133,26 @@ def test_the_environments_own_key_is_not_sent_to_another_server(monkeypatch: pyt
     monkeypatch.setenv("OPENAI_API_KEY", "for-somebody-else")
     with chat_server(seconds=0, key="none") as server:  # refuses every other one
         assert isinstance(loaded(server).complete(requests("a"))[0], Answer)
+
+
+@pytest.mark.parametrize("fault", ["error 200", "error 500", None])
+def test_no_row_gets_a_key_or_the_beginning_of_one_that_the_server_repeats(
+    fault: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it stands in what is said, also where a message is cut off."""
+    monkeypatch.setenv("GOLDPAN_TEST_KEY", "top-secret")
+    with chat_server(seconds=0, key="top-secret", fault=lambda text, _: fault) as server:
+        server.say = lambda text, number: "x" * int(text) + " top-secret"
+        chat = loaded(server, key_variable="GOLDPAN_TEST_KEY", attempts=1)
+        for said in chat.complete(requests("0", *map(str, range(440, 500, 3)))):
+            text = said.text if isinstance(said, Answer) else f"{type(said).__name__}: {said}"
+            assert "top" not in text
+            assert text.startswith(("x", " ***") if fault is None else ("MalformedAnswerError", "StatusError"))
+
+
+def test_a_word_for_no_key_is_left_in_the_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOLDPAN_TEST_KEY", "EMPTY")
+    with chat_server(seconds=0, key="EMPTY", say=lambda text, number: "a sign that says EMPTY") as server:
+        (answer,) = loaded(server, key_variable="GOLDPAN_TEST_KEY").complete(requests("a"))
+        assert isinstance(answer, Answer)
+        assert answer.text == "a sign that says EMPTY"

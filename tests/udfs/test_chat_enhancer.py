@@ -10,16 +10,23 @@ import pytest
 from conf.loading import CONF
 from tests.udfs.test_text_judges import Said
 from udfs.atoms import atom
-from udfs.chat import Answer, CutOffError, EmptyAnswerError
+from udfs.chat import Answer, CutOffError, EmptyAnswerError, RefusedError, ResidueError
 from udfs.chat_endpoint import EndpointChat
-from udfs.chat_enhancer import NAMES, ChatEnhancer, LoadedChatEnhancer, RefusedError, ResidueError
+from udfs.chat_enhancer import NAMES, ChatEnhancer, LoadedChatEnhancer
 from udfs.instructions import Instructions
 
 TEXT = (CONF / "instructions" / "enhance.txt").read_text(encoding="utf-8")
 CHAT = EndpointChat("writer", "served", "1", "http://localhost:1/v1", temperature=0.7, top_p=1, max_tokens=300)
 SPEC = ChatEnhancer(CHAT, Instructions(TEXT, NAMES), (("snow", "Snow, Places"),), (("flat", "Flat"),), "en", "MIT")
 RED = [atom("object", "circle", "circle"), atom("color", "circle", "red"), atom("place", "picture", "snow")]
-PROMPT = {"prompt_id": "1", "text": "a red circle in the snow", "category": "snow", "style": "flat", "atoms": RED}
+PROMPT = {
+    "prompt_id": "1",
+    "text": "a red circle in the snow",
+    "category": "snow",
+    "style": "flat",
+    "atoms": RED,
+    "tried": 0,
+}
 
 
 def enhanced(said: str, **changes: Any) -> Any:
@@ -48,6 +55,8 @@ def test_it_is_asked_with_the_prompt_its_facts_and_its_style() -> None:
     [
         ("I'm sorry, but I can't help with that.", RefusedError),
         ("I can’t create that.", RefusedError),
+        ("I’m sorry, this is not allowed.", RefusedError),
+        ("Here’s the prompt: a red circle", ResidueError),
         ("Sure, here is the prompt: a red circle", ResidueError),
         ('"A red circle in deep snow."', ResidueError),
         ("1. A red circle\n2. Snow", ResidueError),
@@ -56,6 +65,15 @@ def test_it_is_asked_with_the_prompt_its_facts_and_its_style() -> None:
 )
 def test_what_is_no_prompt_is_an_error_of_its_row(said: str, kind: type) -> None:
     assert type(enhanced(said)) is kind
+
+
+def test_a_second_try_is_drawn_otherwise() -> None:
+    chat = Said(lambda _: "x")
+    LoadedChatEnhancer(SPEC, chat).enhance([PROMPT, PROMPT, PROMPT | {"tried": 1}, PROMPT | {"tried": 2}])
+    first, alike, *again = [request.seed for request in chat.asked]
+    assert first == alike
+    assert len({first, *again}) == 3
+    assert len({request.messages[0]["content"] for request in chat.asked}) == 1
 
 
 def test_an_error_of_the_model_passes_through() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from conf.taxonomy import Taxonomy, load_taxonomy
 from tests.udfs.test_writers import FINE, SCENES, prompts, said, unquoted
 from udfs.attributes import attributes
+from udfs.enhanced_texts import OfflineEnhancer
 from udfs.enhancers import GrammarEnhancer
 from udfs.grammar import subject_of, values_of
 from udfs.text_measures import words
@@ -119,10 +120,23 @@ def test_a_prompt_of_another_taxonomy_is_an_error(kind: str, message: str) -> No
         GrammarEnhancer(FINE).enhance(prompt | {"atoms": atoms})
 
 
+def enhanced(*rows: dict[str, Any]) -> list[Any]:
+    return OfflineEnhancer(GrammarEnhancer(FINE)).load("cpu").enhance([*rows])
+
+
 @given(st.text(min_size=1))
 def test_a_prompt_that_was_brought_gets_finishing_words_only(text: str) -> None:
-    brought = {"prompt_id": "1", "text": text, "category": "none", "style": "none", "template": None, "atoms": None}
-    longer, atoms = GrammarEnhancer(FINE).enhance(brought)
+    brought = {"prompt_id": "1", "text": text, "category": "none", "style": "none", "writer": "a.csv", "atoms": None}
+    ((longer, atoms),) = enhanced(brought)
     assert longer.startswith(f"{text}, ")
     assert set(longer.removeprefix(f"{text}, ").split(", ")) <= set(FINE.lexicon.details)
-    assert atoms == []
+    assert atoms is None
+
+
+def test_a_language_models_prompt_keeps_its_words_though_it_has_template_and_atoms() -> None:
+    own = everything(FINE)[0] | {"writer": "grammar@2"}
+    written = own | {"text": "what a language model made of these atoms", "writer": "llm@7"}
+    (rewritten, _), (longer, atoms) = enhanced(own, written)
+    assert rewritten == GrammarEnhancer(FINE).enhance(own)[0]
+    assert longer.startswith(f"{written['text']}, ")
+    assert atoms == own["atoms"]

@@ -23,6 +23,7 @@ CATS = [
 ]  # fmt: skip
 SIGN = [atom("object", "table", "table"), atom("absence", "chair", "absent"), atom("text", "table", "OPEN")]
 WOMAN = [atom("object", "young woman", "young woman"), atom("color", "young woman", "dressed in blue")]
+TROPHY = [atom("relation", "trophy", "to the left of", "suitcase")]  # as fine_t2i spells it
 
 KEPT = [
     (CATS, "Two fluffy red cats sit proudly to the left of a large grey dog in a sunlit park."),
@@ -37,6 +38,13 @@ KEPT = [
     ([atom("count", "child", "3")], "three laughing children"),
     ([atom("count", "box", "12")], "a dozen boxes"),
     ([atom("relation", "cup", "on", "table")], "a cup on a table"),
+    (TROPHY, "A trophy stands to the left of the suitcase."),
+    (TROPHY, "a gold trophy on the left side of an old suitcase"),
+    (TROPHY, "A suitcase stands to the right of a trophy, soft light."),
+    ([atom("relation", "cup", "on top of", "table")], "a cup above a table"),
+    ([atom("absence", "chair", "absent")], "a room that doesn't have a chair"),
+    ([atom("count", "boat", "21")], "twenty-one boats in a bay"),
+    ([atom("object", "cat", "cat"), atom("text", "cat", "a")], 'a cat with a sign that says "a"'),
 ]  # fmt: skip
 LOST = [
     (CATS, "Three red cats sit left of a gray dog.", ["count cat 2"]),
@@ -52,6 +60,9 @@ LOST = [
     (SIGN, 'a table with "OPEN" on it', ["absence chair"]),
     (SIGN, 'no table, no chair, "OPEN"', ["object table"]),
     (WOMAN, "A young woman in a green coat under a blue sky", ["color young woman dressed in blue"]),
+    (TROPHY, "A trophy stands to the right of the suitcase.", ["relation trophy to the left of suitcase"]),
+    (TROPHY, "A suitcase left of a trophy", ["relation trophy to the left of suitcase"]),
+    ([atom("count", "boat", "21")], "twenty boats in a bay", ["count boat 21"]),
 ]  # fmt: skip
 
 

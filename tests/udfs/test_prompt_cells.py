@@ -36,6 +36,14 @@ def test_equal_attributes_make_one_set() -> None:
     assert place("a red fox")["set"] != place("a red fox", style="outline")["set"]
 
 
+def test_where_no_style_tells_the_medium_the_words_do() -> None:
+    painted, photo = "an oil painting of a fox", "a photo of a fox"
+    assert place(painted, style="none")["set"] != place(photo, style="none")["set"]
+    assert place(painted, style="none")["set"] == place("a fox, oil painting", style="none")["set"]
+    assert place(photo, style="none")["set"] == place("a fox", style="none")["set"]
+    assert place(painted)["set"] == place(photo)["set"]
+
+
 def test_without_the_guard_all_is_one_set() -> None:
     found = [place("a red fox", [RED], guard=False), place("two cats", style="outline", guard=False)]
     assert [(row["set"], row["facts"]) for row in found] == [(0, NO_FACTS)] * 2

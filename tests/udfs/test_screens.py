@@ -36,6 +36,15 @@ RESIDUE = [
     "a yellow star. Let me know if you want another one!",
     "a picture of [insert animal] in the snow",
     "a {color} star",
+    "I’m sorry, I can’t help with that",
+    "Sorry, but I cannot draw this",
+    "Here’s a prompt: a yellow star",
+    "As an AI, I cannot draw a star",
+    "A star. As an AI model I cannot draw more",
+    "Great - a yellow star on the sand",
+    "a yellow star on the sand. Note: I kept it short",
+    "a yellow star (note: it has five points)",
+    "'a cat's tail on the sand'",
 ]
 NO_RESIDUE = [
     "please help generate an image of a star in the snow in flat style",
@@ -46,6 +55,12 @@ NO_RESIDUE = [
     "a man-made lake, mid-century style",
     "here comes the sun, a painting",
     "the sorry state of an old house",
+    "great-grandmother, living room",
+    "sure-footed goats on a mountain path",
+    'a sticky note: "buy milk"',
+    "a robot posing as an AI",
+    "a card that says 'I’m sorry, I can’t come'",
+    '"I can\'t help you" painted on a wall',
 ]
 
 
@@ -78,6 +93,18 @@ def test_overlap_is_measured_against_one_evaluation_prompt_at_a_time() -> None:
     assert index.overlap("something else entirely here") == 0
     assert EvaluationIndex([]).overlap("a photo of a red cat") == 0
     assert EvaluationIndex(["one star"]).overlap("one star") == 1
+
+
+def test_what_very_many_evaluation_prompts_begin_with_is_no_overlap() -> None:
+    """As GenEval words its prompts."""
+    names = "bench cow clock pizza chair boat train horse bear dog cat zebra apple fork sofa car bus bed"
+    index = EvaluationIndex([f"a photo of a {name}" for name in names.split()])
+    assert index.overlap("a photo of a lighthouse") == 0
+    assert index.overlap("a photo of a bench") == 1
+    assert index.overlap("a photo of a bench outdoors") == 0.5
+    assert index.overlap("a photo of a") == 1  # it has no others
+    few = EvaluationIndex([f"a photo of a {name}" for name in names.split()[:5]])
+    assert few.overlap("a photo of a lighthouse") == 2 / 3
 
 
 GERMAN_AND_OTHERS = [

@@ -1,0 +1,71 @@
+"""The words that facts are told with: numbers, colors, where things stand, what is not there, what a picture is made with.
+
+One list of each, for the guard (udfs/attributes.py) and for what a text still states (udfs/held_atoms.py, udfs/read_words.py).
+"""
+
+from __future__ import annotations
+
+_TO_TWENTY = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
+    " eighteen nineteen twenty"
+)
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+NUMBERS = {word: number for number, word in enumerate(_TO_TWENTY.split())}
+NUMBERS |= {ten: 10 * number for number, ten in enumerate(_TENS.split(), start=2)}
+NUMBERS |= {f"{ten}-{one}": NUMBERS[ten] + NUMBERS[one] for ten in _TENS.split() for one in _TO_TWENTY.split()[1:10]}
+NUMBERS |= {"single": 1, "pair": 2, "couple": 2, "trio": 3, "dozen": 12, "hundred": 100, "thousand": 1000}
+
+_COLOR_WORDS = (
+    "red orange yellow green blue purple pink brown black white gray grey golden gold silver violet cyan magenta"
+    " turquoise beige crimson scarlet maroon teal navy indigo khaki burgundy mauve ochre"
+)
+# Colors that are things as well. Before one of GROWN they are the thing: 'an olive tree', 'a coral reef'.
+_THING_WORDS = "amber coral cream emerald ivory lavender lilac lime olive ruby sapphire tan"
+_GROWN_WORDS = (
+    "tree trees bush bushes grove groves field fields branch branches leaf leaves sprig sprigs blossom blossoms oil juice"
+    " cheese reef reefs atoll"
+)
+COLORS, THINGS_TOO = frozenset(_COLOR_WORDS.split()), frozenset(_THING_WORDS.split())
+GROWN = frozenset(_GROWN_WORDS.split())
+
+# name -> how it is said; 'to the', 'on the' and 'at the' may stand before a side
+RELATIONS = {
+    "left of": ("left of", "left side of", "left-hand side of"),
+    "right of": ("right of", "right side of", "right-hand side of"),
+    "above": ("on top of", "above", "over", "atop"),
+    "below": ("underneath", "beneath", "below", "under"),
+    "in front of": ("in front of",),
+    "behind": ("behind", "in back of"),
+    "next to": ("next to", "beside", "alongside", "adjacent to"),
+    "between": ("between", "in between"),
+    "inside": ("inside", "inside of"),
+}
+
+_DENIALS = frozenset(["no", "not", "without", "neither", "nor", "never", "lacking", "lacks"])
+DENIALS_OF_TWO = frozenset([("free", "of"), ("free", "from"), ("devoid", "of")])
+
+# the first of each line is the name; a photo is missing: a text that says nothing of its medium asks for one
+_MEDIA = (
+    "oil painting, oil on canvas, painted in oil",
+    "watercolor, watercolor painting",
+    "acrylic painting, acrylic on canvas",
+    "gouache, gouache painting",
+    "pastel drawing, pastel painting",
+    "pencil drawing, pencil sketch",
+    "charcoal drawing, charcoal sketch",
+    "ink drawing, ink sketch, pen and ink",
+    "line art, line drawing",
+    "3d render, 3d rendering, rendered in 3d, cgi",
+    "vector art, vector graphic, vector illustration",
+    "comic, comic book, comic strip, comic panel",
+)
+_MORE_MEDIA = (
+    "painting, drawing, sketch, illustration, cartoon, anime, manga, fresco, mural, woodcut, engraving, etching, linocut,"
+    " collage, mosaic, claymation, pixel art"
+)
+MEDIA = {phrase: line.split(", ")[0] for line in (*_MEDIA, *_MORE_MEDIA.split(", ")) for phrase in line.split(", ")}
+
+
+def denies(word: str) -> bool:
+    """Whether the word, in lower case, says that what follows is not so: 'without', "isn't"."""
+    return word in _DENIALS or word.endswith("n't")
