@@ -142,6 +142,15 @@ class Generator(Frozen):
     licence: str
     output_may_train: bool = Field(description="whether the licence lets its output train another model")
 
+    @model_validator(mode="after")
+    def _guidance_that_works(self) -> Generator:
+        if self.guidance_argument == "true_cfg_scale" and self.guidance > 1 and self.negative_prompt is None:
+            raise ValueError(
+                f"generator {self.name}: true_cfg_scale above 1 needs negative_prompt; without one the pipeline renders without"
+                " guidance and says so in no place that you see. Set negative_prompt (' ' is enough), or guidance: 1"
+            )
+        return self
+
 
 class Generation(Frozen):
     generators: tuple[Generator, ...] = Field(min_length=1)

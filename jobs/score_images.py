@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+
 import pyarrow as pa
 from pyspark import StorageLevel
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
 from jobs.launch import Context, JobError, main
 from jobs.lock import table_lock
-from jobs.merging import unmerged
+from jobs.merging import scorer_failed, unmerged
 from jobs.scoring import pass_id, scorer_set, scorer_specs, with_pictures
 from jobs.waves import answered, run_waves
 from schemas.delta import with_run
@@ -19,6 +24,7 @@ from udfs.scorers.fused import COLUMNS, ScorerSet
 from udfs.scorers.spec import ScorerSpec
 
 KEEP = (("image_id", pa.string()), *((name, pa.string()) for name in STRATUM))
+_MIN_ROWS_FOR_CEILING = 20  # before the last wave; a few pictures say little
 
 
 def run(context: Context) -> None:
@@ -30,34 +36,121 @@ def run(context: Context) -> None:
     if context.sample:
         _sample(context, candidates, scorer_set(context.recipe, specs, tuple(specs)))
         return
-    wanted = with_scorers(candidates, context.lakehouse.read("raw_scores"), specs, stale=context.retry == "stale")
-    wanted = wanted.localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
+    needy = with_needs(candidates, context.lakehouse.read("raw_scores"), specs)
+    needy = needy.localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
+    wanted = with_scorers(needy, context.retry)
     sets = [tuple(row["scorers"]) for row in wanted.select("scorers").distinct().collect()]
+    failures = Failures(context)
     for names in sorted(sets) or [tuple(specs)]:
-        _run_set(context, wanted, scorer_set(context.recipe, specs, names))
+        _run_set(context, wanted, scorer_set(context.recipe, specs, names), failures)
     if not context.plan:
         _merge(context, specs)
-        _check_failures(context, specs)
+        failures.check(last=True)
+    if context.retry is None:
+        _say_stale(context, needy)
 
 
-def _run_set(context: Context, wanted: DataFrame, scorers: ScorerSet) -> None:
+@dataclass
+class Failures:
+    """How often the scorers of this run failed on a picture, counted while its waves are written."""
+
+    context: Context
+    asked: Counter[str] = field(default_factory=Counter)  # score -> pictures
+    failed: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, str] = field(default_factory=dict)
+    waves: list[tuple[ScorerSet, Observation]] = field(default_factory=list)  # that are not counted yet
+
+    def watched(self, rows: DataFrame, scorers: ScorerSet) -> DataFrame:
+        """The rows of a wave; they are counted when it is committed."""
+        seen = Observation()
+        self.waves.append((scorers, seen))
+        counts = [F.count_if(F.col("status") == "ok").alias("pictures")]
+        for score in scorers.revisions:
+            reason = F.col("reasons")[score]
+            own = F.when(scorer_failed(F.lit(score), reason), reason)
+            counts += [F.count(own).alias(f"failed {score}"), F.min(own).alias(f"reason {score}")]
+        return rows.observe(seen, *counts)
+
+    def check(self, last: bool = False) -> None:
+        """After a wave's commit. JobError where a scorer failed on more than run.max_error_fraction of its pictures."""
+        for scorers, seen in self.waves:
+            counts = seen.get
+            for score in scorers.revisions:
+                self.asked[score] += counts["pictures"]
+                self.failed[score] += counts[f"failed {score}"]
+                if counts[f"failed {score}"]:
+                    self.reasons.setdefault(score, counts[f"reason {score}"])
+        self.waves.clear()
+        ceiling = self.context.recipe.run.max_error_fraction
+        enough = [score for score, pictures in self.asked.items() if last or pictures >= _MIN_ROWS_FOR_CEILING]
+        worst = [score for score in enough if self.failed[score] > ceiling * self.asked[score]]
+        for score in sorted(+self.failed) if last or worst else ():
+            pictures = f"{self.failed[score]:,} of {self.asked[score]:,} pictures"
+            self.context.say(f"  {score}: no value for {pictures} ({self.reasons[score]})")
+        if worst:
+            raise JobError(
+                f"raw_scores: a scorer failed on more pictures than run.max_error_fraction = {ceiling:g} allows;"
+                " what the others gave stays. Mend the scorer and run this again with --retry errors, or take it out of"
+                " the recipe; a scorer with another revision fills its scores with --retry stale."
+            )
+
+
+def _run_set(context: Context, wanted: DataFrame, scorers: ScorerSet, failures: Failures) -> None:
     def transform(wave: DataFrame) -> DataFrame:
-        return scored(with_pictures(context.lakehouse, wave), scorers)
+        failures.check()
+        return failures.watched(scored(with_pictures(context.lakehouse, wave), scorers), scorers)
 
     own = F.col("pass") == pass_id(scorers)
     run_waves(context, "raw_scores", _todo(context, wanted, scorers), transform, alike=own)
 
 
-def with_scorers(candidates: DataFrame, raw_scores: DataFrame, specs: dict[str, ScorerSpec], stale: bool) -> DataFrame:
-    """candidates -> those that need a scorer, with the names of these `scorers`: any of whose scores nobody gave yet
-    or, with `stale`, which were given by other revisions only."""
-    given = raw_scores.where("status = 'ok'").select("image_id", F.explode("revisions").alias("score", "model"))
-    answered = given.groupBy("image_id").agg(
-        F.collect_set("score").alias("_given"), F.collect_set(F.concat_ws("=", "score", "model")).alias("_cells")
+def with_needs(candidates: DataFrame, raw_scores: DataFrame, specs: dict[str, ScorerSpec]) -> DataFrame:
+    """candidates -> those that need a scorer, with the scorers' names by why they are needed.
+
+    new: nobody gave its scores yet. stale: they were given, but not by its revision. failed: the answer that counts says
+    only that the scorer failed.
+    """
+    standing = {score: _standing(score, spec.model) for spec in specs.values() for score in spec.scores}
+    given = raw_scores.where("status = 'ok'").groupBy("image_id")
+    rows = candidates.join(
+        given.agg(*[each.alias(f"_{score}") for score, each in standing.items()]), "image_id", "left"
     )
-    needed = [F.when(_needs(spec, stale), F.lit(name)) for name, spec in specs.items()]
-    rows = candidates.join(answered, "image_id", "left").withColumn("scorers", F.array_compact(F.array(*needed)))
-    return rows.where(F.size("scorers") > 0).select(*candidates.columns, "scorers")
+    rows = rows.withColumns({why: _named(specs, why) for why in ("new", "stale", "failed")})
+    some = (F.size("new") > 0) | (F.size("stale") > 0) | (F.size("failed") > 0)
+    return rows.where(some).select(*candidates.columns, "new", "stale", "failed")
+
+
+def _standing(score: str, model: str) -> Column:
+    """What a picture's ok rows say of a score: null nothing; 3 this model's answer, 2 only that it failed; 1 and 0 the
+    same of another revision. The answers are ranked as merging ranks them."""
+    by = F.col("revisions")[score]
+    failed = scorer_failed(F.lit(score), F.col("reasons")[score])
+    return F.max(F.when(by.isNotNull(), F.when(by == model, 2).otherwise(0) + F.when(failed, 0).otherwise(1)))
+
+
+def _named(specs: dict[str, ScorerSpec], why: str) -> Column:
+    """The names of the scorers that are needed for this reason, in the recipe's order."""
+    return F.array_compact(F.array(*[F.when(_needed(spec, why), F.lit(name)) for name, spec in specs.items()]))
+
+
+def _needed(spec: ScorerSpec, why: str) -> Column:
+    standing = [F.col(f"_{score}") for score in spec.scores]
+    missing = reduce(or_, (each.isNull() for each in standing))
+    if why == "new":
+        return missing
+    if why == "failed":
+        return reduce(or_, (F.coalesce(each.isin(0, 2), F.lit(False)) for each in standing))
+    given = reduce(or_, (each.isNotNull() for each in standing))
+    return given & (missing | reduce(or_, (F.coalesce(each < 2, F.lit(False)) for each in standing)))
+
+
+def with_scorers(needy: DataFrame, retry: str | None) -> DataFrame:
+    """Pictures with what they need -> one row for each set of scorers that may run on a picture (`scorers`)."""
+    if retry == "errors":  # a set that failed as a whole may have been new or stale: _todo looks for its error row
+        rows = needy.withColumn("scorers", F.explode(F.array_distinct(F.array("failed", "new", "stale"))))
+    else:
+        rows = needy.withColumn("scorers", F.col("stale" if retry == "stale" else "new"))
+    return rows.where(F.size("scorers") > 0).drop("new", "stale")
 
 
 def scored(pictures: DataFrame, scorers: ScorerSet) -> DataFrame:
@@ -67,31 +160,34 @@ def scored(pictures: DataFrame, scorers: ScorerSet) -> DataFrame:
     return answered(rows, stage).withColumn("pass", F.lit(pass_id(scorers)))
 
 
-def _needs(spec: ScorerSpec, stale: bool) -> Column:
-    given = [F.coalesce(F.array_contains("_given", score), F.lit(False)) for score in spec.scores]
-    current = [F.coalesce(F.array_contains("_cells", f"{score}={spec.model}"), F.lit(False)) for score in spec.scores]
-    every = F.lit(True)
-    for column in given:
-        every = every & column
-    if not stale:
-        return ~every
-    for column in current:
-        every = every & column
-    any_given = F.lit(False)
-    for column in given:
-        any_given = any_given | column
-    return any_given & ~every
-
-
 def _todo(context: Context, wanted: DataFrame, scorers: ScorerSet) -> DataFrame:
-    """The pictures that need just this set; those that it failed on wait for --retry errors."""
+    """The pictures that need just this set and have no row of it; with --retry errors those that it failed on.
+
+    `wanted` was found before the table's lock: this looks once more, so that two runs that planned side by side do
+    nothing twice.
+    """
     names = F.array(*[F.lit(scorer.name) for scorer in scorers.scorers])
-    rows = wanted.where(F.col("scorers") == names).drop("scorers")
-    failed = context.lakehouse.read("raw_scores").where(
-        (F.col("pass") == pass_id(scorers)) & (F.col("status") == "error")
-    )
-    how = "left_semi" if context.retry == "errors" else "left_anti"
-    return rows.join(failed.select("image_id").distinct(), "image_id", how)
+    rows = wanted.where(F.col("scorers") == names)
+    done = context.lakehouse.read("raw_scores").where(F.col("pass") == pass_id(scorers))
+    if context.retry != "errors":
+        return rows.join(done.select("image_id").distinct(), "image_id", "left_anti").drop("scorers", "failed")
+    errors = done.where("status = 'error'").select("image_id", F.lit(True).alias("_error")).distinct()
+    lame = reduce(or_, (scorer_failed(F.lit(score), F.col("reasons")[score]) for score in scorers.revisions))
+    good = done.where((F.col("status") == "ok") & ~lame).select("image_id").distinct()
+    again = rows.join(errors, "image_id", "left").where(F.col("_error") | (F.col("scorers") == F.col("failed")))
+    return again.join(good, "image_id", "left_anti").drop("scorers", "failed", "_error")
+
+
+def _say_stale(context: Context, needy: DataFrame) -> None:
+    """How many pictures have scores of another revision than the recipe's; they count."""
+    stale = needy.where(F.size("stale") > 0)
+    names = F.array_sort(F.array_distinct(F.flatten(F.collect_set("stale"))))
+    count, scorers = stale.agg(F.count("*"), names).collect()[0]
+    if count:
+        context.say(
+            f"raw_scores: {count:,} pictures have scores of another revision than the recipe's, of {', '.join(scorers)}: a"
+            " model, an option or Goldpan changed since. Those scores count until --retry stale gives them again."
+        )
 
 
 def _merge(context: Context, specs: dict[str, ScorerSpec]) -> None:
@@ -106,32 +202,6 @@ def _merge(context: Context, specs: dict[str, ScorerSpec]) -> None:
             context.say(f"scores: {count:,} pictures merged; table version {context.lakehouse.version('scores')}")
         else:
             context.say("scores: nothing to merge")
-
-
-def _check_failures(context: Context, specs: dict[str, ScorerSpec]) -> None:
-    """Say on how many pictures of this run a scorer failed. JobError above run.max_error_fraction."""
-    rows = context.lakehouse.read("raw_scores").where((F.col("run_id") == context.run_id) & (F.col("status") == "ok"))
-    reasons = rows.select(F.explode("reasons").alias("score", "reason"))
-    failures = {score: spec.name for spec in specs.values() for score in spec.scores}
-    own = F.create_map(*[F.lit(text) for pair in failures.items() for text in pair])[F.col("score")]
-    broken = reasons.where((F.col("reason") == "not finite") | F.startswith("reason", F.concat(own, F.lit(": "))))
-    counts = (
-        broken.groupBy("score")
-        .agg(F.count("*").alias("pictures"), F.min("reason").alias("reason"))
-        .orderBy("score")
-        .collect()
-    )
-    total = rows.count() if counts else 0
-    for row in counts:
-        context.say(f"  {row['score']}: no value for {row['pictures']:,} of {total:,} pictures ({row['reason']})")
-    ceiling = context.recipe.run.max_error_fraction
-    worst = max((row["pictures"] for row in counts), default=0)
-    if worst > ceiling * total:
-        raise JobError(
-            f"raw_scores: a scorer failed on more pictures than run.max_error_fraction = {ceiling:g} allows;"
-            " what the others gave is merged. Mend the scorer or take it out of the recipe;"
-            " a scorer with another revision fills its scores with --retry stale."
-        )
 
 
 def _sample(context: Context, candidates: DataFrame, scorers: ScorerSet) -> None:

@@ -80,7 +80,11 @@ def _spec(scorer: Scorer) -> ScorerSpec:
         model, revision = cls.default_encoder
         if "encoder" in options:
             model, revision = options.pop("encoder"), None
-        encoder = _source(model, options.pop("encoder_revision", revision))
+        try:
+            encoder = _source(model, options.pop("encoder_revision", revision))
+        except RecipeError as error:
+            keys = "here the keys are options.encoder and options.encoder_revision"
+            raise RecipeError(f"{scorer.name}: {str(error).rstrip('.')}; {keys}.") from None
     source = _source(scorer.model, scorer.revision) if scorer.model else None
     return cls(scorer.name, source, encoder, json.dumps(options, sort_keys=True))
 

@@ -13,6 +13,7 @@ from udfs.chat_endpoint import EndpointChat
 from udfs.chat_transformers import TransformersChat
 from udfs.embedders import MiniLM, SentenceEmbedder, minilm
 from udfs.generators import DiffusersGenerator
+from udfs.ids import content_id
 from udfs.judges import TransformersJudge
 
 AS_SERVED = "as_served"  # the revision of a model whose server does not say which it has
@@ -45,8 +46,12 @@ def judge_spec(judge: Judge) -> TransformersJudge:
 
 
 def judge_model(judge: Judge) -> str:
-    """What the rows of judgements call it; a policy counts the answers of one."""
-    return f"{judge.name}@{judge_spec(judge).revision}"
+    """What the rows of judgements call it; a policy counts the answers of one.
+
+    With another dtype, pixel cap or wording of the questions it is another judge: its answers are others.
+    """
+    spec = judge_spec(judge)
+    return f"{judge.name}@{spec.revision}-{content_id(spec.parameters)[:8]}"
 
 
 def chat_spec(entry: LanguageModel) -> Chat:

@@ -90,8 +90,11 @@ def siglip(folder: Path) -> Path:
     return folder
 
 
-def judge(folder: Path, words: list[str] = WORDS) -> Path:
-    """A LLaVA directory: CLIP vision tower of 32 px, Llama of one layer, a chat template."""
+def judge(folder: Path, words: list[str] = WORDS, begins_with: tuple[str, ...] = ("yes", "no")) -> Path:
+    """A LLaVA directory: CLIP vision tower of 32 px, Llama of two layers, a chat template.
+
+    Nearly all the probability of its first token lies on `begins_with`.
+    """
     import torch
     from transformers import (
         CLIPImageProcessor,
@@ -136,5 +139,9 @@ def judge(folder: Path, words: list[str] = WORDS) -> Path:
         for name, parameter in net.named_parameters():
             if "norm" not in name:
                 parameter.normal_(0, 0.3)
+        # one number that every token carries through all layers, and that makes the other words unlikely
+        net.get_input_embeddings().weight[:, 0] = 9
+        net.get_output_embeddings().weight[:, 0] = -1
+        net.get_output_embeddings().weight[fast.convert_tokens_to_ids(list(begins_with)), 0] = 1
     net.save_pretrained(folder)
     return folder

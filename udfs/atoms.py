@@ -16,6 +16,8 @@ ARROW = pa.list_(
     pa.struct([("kind", pa.string()), ("subject", pa.string()), ("value", pa.string()), ("other", pa.string())])
 )
 
+WORDING = 1  # of `question`, part of a judge's identity: raise it with a sentence, and every picture is asked anew
+
 _NUMBER_WORDS = {"1": "one", "2": "two", "3": "three", "4": "four", "5": "five", "6": "six"}
 
 Atom = dict[str, str | None]
@@ -28,7 +30,7 @@ def atom(kind: str, subject: str, value: str, other: str | None = None) -> Atom:
 
 
 def question(fact: Atom) -> str:
-    """The yes/no question that a judge is asked about one atom; the wording belongs to the judge's revision."""
+    """The yes/no question that a judge is asked about one atom; its wording has the version WORDING."""
     subject, value, other = fact["subject"], fact["value"], fact["other"]
     match fact["kind"]:
         case "object":
@@ -53,11 +55,6 @@ def question(fact: Atom) -> str:
         case "prompt":
             return f"does the picture show all of this: {value}?"
     raise ValueError(f"atom kind {fact['kind']!r} is not known; allowed: {', '.join(KINDS)}")
-
-
-def quoted_text(atoms: list[Atom] | None) -> str | None:
-    """The text that the prompt asks to be written in the picture; None if it asks for none."""
-    return next((fact["value"] for fact in atoms or [] if fact["kind"] == "text"), None)
 
 
 def checkable(atoms: list[Atom] | None, text: str) -> list[Atom]:

@@ -4,6 +4,8 @@ batch does not matter.
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +15,20 @@ import numpy as np
 from PIL import Image
 
 from udfs.codec import encode_generated, sha256
+from udfs.errors import ExplainedError
 from udfs.ids import content_id
 
 
 class BlankImageError(ValueError):
     """The pipeline decoded to a uniform or non-finite picture (fp16 overflow, a safety checker's black frame)."""
+
+
+class OtherSizeError(ValueError):
+    """The pipeline made a picture of another size than its row asked for."""
+
+
+class PipelineError(ExplainedError):
+    """The recipe names a pipeline that diffusers does not have, or an argument that the pipeline does not take."""
 
 
 @dataclass(frozen=True)
@@ -61,19 +72,48 @@ class DiffusersGenerator:
     def spec_id(self) -> str:
         return content_id(self.parameters)
 
+    @property
+    def call(self) -> dict[str, Any]:
+        """The arguments of the pipeline's call that are the same for every picture."""
+        own = {self.guidance_argument: self.guidance, "num_inference_steps": self.steps, **json.loads(self.options)}
+        return own if self.negative_prompt is None else {**own, "negative_prompt": self.negative_prompt}
+
     def load(self, device: str) -> _LoadedPipeline:
+        """PipelineError where diffusers has no such pipeline, or it does not take what it would be called with."""
         import diffusers
         import torch
         import transformers
 
         diffusers.utils.logging.disable_progress_bar()
         transformers.utils.logging.disable_progress_bar()
-        cls = getattr(diffusers, self.pipeline)
+        cls = getattr(diffusers, self.pipeline, None)
+        if cls is None:
+            known = [name for name in dir(diffusers) if name.endswith("Pipeline")]
+            near = difflib.get_close_matches(self.pipeline, known, n=5, cutoff=0)
+            raise PipelineError(
+                f"diffusers {diffusers.__version__} has no pipeline {self.pipeline!r}; the nearest names it has:"
+                f" {', '.join(near)}. Mend the generator's key pipeline."
+            )
+        self.check_arguments(cls)
         local = Path(self.location).is_dir()
         source = {} if local else {"revision": self.revision}
         pipe = cls.from_pretrained(self.location, dtype=getattr(torch, self.dtype), local_files_only=local, **source)
         pipe.set_progress_bar_config(disable=True)
         return _LoadedPipeline(self, pipe.to(device))
+
+    def check_arguments(self, cls: type) -> None:
+        """PipelineError where a pipeline of this class does not take what `call` holds."""
+        parameters = inspect.signature(cls.__call__).parameters
+        if "prompt" not in parameters:
+            return  # a class that only chooses the pipeline
+        # a pipeline that takes **kwargs for what it once took ignores a misspelt name: they are not asked
+        taken = {name for name, parameter in parameters.items() if parameter.kind is not parameter.VAR_KEYWORD}
+        foreign = sorted(self.call.keys() - taken)
+        if foreign:
+            raise PipelineError(
+                f"{self.pipeline} takes no {', '.join(foreign)}; it takes: {', '.join(sorted(taken - {'self'}))}."
+                " Mend the generator's keys options, negative_prompt or guidance_argument."
+            )
 
 
 @dataclass
@@ -90,11 +130,7 @@ class _LoadedPipeline:
     def run(self, batch: list[dict[str, Any]]) -> list[np.ndarray]:
         import torch
 
-        call = {
-            self.spec.guidance_argument: self.spec.guidance,
-            "num_inference_steps": self.spec.steps,
-            **json.loads(self.spec.options),
-        }
+        call = self.spec.call
         if self.spec.negative_prompt is not None:
             call["negative_prompt"] = [self.spec.negative_prompt] * len(batch)
         with torch.inference_mode():
@@ -109,18 +145,25 @@ class _LoadedPipeline:
         return list(images)
 
     def finish(self, row: dict[str, Any], result: np.ndarray) -> dict[str, Any]:
+        asked, made = f"{row['width']}x{row['height']}", f"{result.shape[1]}x{result.shape[0]}"
+        if made != asked:
+            raise OtherSizeError(
+                f"the pipeline made {made} where {asked} was asked for: it rounds sizes, so the generator's size_multiple is"
+                " wrong. Set it to what the pipeline rounds to, and the sizes of generation.regimes to its multiples"
+            )
         data = encode_generated(to_picture(result), self.spec.quality)
         return {"image": data, "sha256": sha256(data)}
 
 
 def to_picture(pixels: np.ndarray) -> Image.Image:
-    """An RGB picture from (height, width, 3) floats in 0-1. BlankImageError unless they are finite and their standard
-    deviation is above 2/255.
+    """An RGB picture from (height, width, 3) floats in 0-1. BlankImageError unless they are finite and the standard
+    deviation of a channel is above 2/255.
     """
     if not np.isfinite(pixels).all():
         raise BlankImageError(
             "the pipeline decoded to values that are not finite; use bfloat16 or float32, or the pipeline's fixed VAE"
         )
-    if pixels.std() <= 2 / 255:
-        raise BlankImageError(f"the picture is uniform (standard deviation {pixels.std() * 255:.2f}/255)")
+    deviation = pixels.std(axis=(0, 1)).max()  # a channel at a time: a blue frame's channels differ, its pixels do not
+    if deviation <= 2 / 255:
+        raise BlankImageError(f"the picture is uniform (standard deviation {deviation * 255:.2f}/255)")
     return Image.fromarray((pixels * 255).round().clip(0, 255).astype(np.uint8), "RGB")

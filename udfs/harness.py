@@ -32,6 +32,7 @@ ANSWER = [
 ]
 _MESSAGE_LIMIT = 2000
 _POOL_THREADS = 2
+_OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")  # last: cuBLAS, cuDNN
 
 
 class Model(Protocol):
@@ -261,13 +262,19 @@ def is_out_of_memory(error: Exception) -> bool:
     return (
         isinstance(error, MemoryError)
         or type(error).__name__ == "OutOfMemoryError"
-        or "can't allocate memory" in str(error)
+        or any(said in str(error) for said in _OUT_OF_MEMORY)
     )
 
 
 def is_fatal(error: Exception) -> bool:
-    """A poisoned device context: nothing works in this process any more; Spark retries the task in a fresh one."""
-    return type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error)
+    """A poisoned device context: nothing works in this process any more; Spark retries the task in a fresh one.
+
+    A device without room for a batch is none, whatever its error is called.
+    """
+    lost = type(error).__name__ == "AcceleratorError" or any(
+        said in str(error) for said in ("CUDA error", "cuDNN error")
+    )
+    return lost and not is_out_of_memory(error)
 
 
 def _free_memory() -> None:

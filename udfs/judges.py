@@ -13,17 +13,27 @@ from typing import Any
 import pyarrow as pa
 from PIL import Image
 
+from udfs.atoms import WORDING
 from udfs.codec import decode
 from udfs.errors import ExplainedError
 from udfs.harness import NotFiniteError
 
 MAX_PIXELS = 1024 * 1024  # more tokens than this answer no question better, and a Qwen-VL would take them all
+# Of all tokens, what yes and no must hold together. A judge that answers has nearly all there (the demo's over MEASURED), one
+# that begins with something else next to nothing; between them there is no model to be lenient with.
+LEAST_MASS = 0.2
 
 COLUMNS = (("answers", pa.list_(pa.float64())),)
+
+Answer = tuple[float, float]  # p(yes) among yes and no, and what probability yes and no have of all tokens, each 0-1
 
 
 class NoAnswerTokenError(ExplainedError):
     """The judge cannot answer yes or no in one token."""
+
+
+class NoAnswerError(ValueError):
+    """The judge began with something else than yes or no: what it gave these two says nothing about the picture."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +53,12 @@ class TransformersJudge:
     @property
     def parameters(self) -> dict[str, Any]:
         """Everything that shapes the answers besides picture and question."""
-        return {"model": f"{self.model}@{self.revision}", "dtype": self.dtype, "max_pixels": MAX_PIXELS}
+        return {
+            "model": f"{self.model}@{self.revision}",
+            "dtype": self.dtype,
+            "max_pixels": MAX_PIXELS,
+            "wording": WORDING,
+        }
 
     def load(self, device: str) -> LoadedJudge:
         """NoAnswerTokenError where the tokenizer has no single token for yes or for no."""
@@ -81,19 +96,25 @@ class LoadedJudge:
         """Pictures of one size share a batch: their prompts have equally many picture tokens."""
         return prepared[0].size
 
-    def run(self, batch: list[tuple[Image.Image, list[str]]]) -> list[list[float]]:
+    def run(self, batch: list[tuple[Image.Image, list[str]]]) -> list[list[Answer]]:
         pairs = [(image, prompt) for image, prompts in batch for prompt in prompts]
-        answers: dict[int, float] = {}
+        answers: dict[int, Answer] = {}
         for chunk in self._chunks([prompt for _, prompt in pairs]):
             for index, answer in zip(chunk, self._answer([pairs[index] for index in chunk]), strict=True):
                 answers.setdefault(index, answer)
         flat = iter(range(len(pairs)))
         return [[answers[next(flat)] for _ in prompts] for _, prompts in batch]
 
-    def finish(self, row: dict[str, Any], result: list[float]) -> dict[str, Any]:
-        if not all(math.isfinite(answer) for answer in result):
+    def finish(self, row: dict[str, Any], result: list[Answer]) -> dict[str, Any]:
+        if not all(math.isfinite(number) for answer in result for number in answer):
             raise NotFiniteError("the judge's logits are not finite; use bfloat16 or float32")
-        return {"answers": result}
+        for question, (_, mass) in zip(row["questions"], result, strict=True):
+            if mass < LEAST_MASS:
+                raise NoAnswerError(
+                    f"to {question!r} the judge begins with yes or no only with probability {mass:.3f}: it says something else."
+                    " Take a model that answers at once: an instruct model, not a thinking one"
+                )
+        return {"answers": [answer for answer, _ in result]}
 
     def _chunks(self, prompts: list[str]) -> list[list[int]]:
         """Indexes of the prompts that are asked together.
@@ -115,7 +136,7 @@ class LoadedJudge:
         messages = [{"role": "user", "content": content}]
         return self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 
-    def _answer(self, pairs: list[tuple[Image.Image, str]]) -> list[float]:
+    def _answer(self, pairs: list[tuple[Image.Image, str]]) -> list[Answer]:
         import torch
 
         images, prompts = [image for image, _ in pairs], [prompt for _, prompt in pairs]
@@ -127,7 +148,8 @@ class LoadedJudge:
             )
         logits = out.logits[0].float()
         both = torch.stack([logits[:, self.no].logsumexp(1), logits[:, self.yes].logsumexp(1)], 1)
-        return both.softmax(1)[:, 1].cpu().tolist()
+        mass = (both.logsumexp(1) - logits.logsumexp(1)).exp()
+        return list(zip(both.softmax(1)[:, 1].cpu().tolist(), mass.cpu().tolist(), strict=True))
 
 
 def answer_tokens(tokenizer: Any, word: str) -> list[int]:

@@ -92,6 +92,8 @@ BAD = [
     ({"generation__regimes": {"square": ["72x72"]}},
      "scenes_diffusion cannot make 72x72; allowed are .* a multiple of 16 and at most 80 px"),
     ({"generation__regimes": {"random_aspect": ["96x48"]}}, "cannot make 96x48; allowed are"),
+    ({"generation__generators__0__guidance_argument": "true_cfg_scale", "generation__generators__0__guidance": 4.0},
+     "generator scenes_diffusion: true_cfg_scale above 1 needs negative_prompt; .* Set negative_prompt"),
     ({"generation__candidates": 0}, r"generation.candidates: .*greater than or equal to 1"),
     ({"generation__quality": 101}, r"generation.quality: .*less than or equal to 100"),
     ({"screen": {"judges": {"qwen3": "guard"}}}, r"screen.judges.qwen3.*: .*'qwen3_guard', 'llama_guard_3' or 'attributes_judge'"),
@@ -134,6 +136,12 @@ def test_two_generators_need_two_names(tmp_path: Path) -> None:
     generators = DEMO["generation"]["generators"] * 2
     with pytest.raises(RecipeError, match="are not all different; give each its own"):
         load(tmp_path, changed(generation__generators=generators))
+
+
+def test_true_guidance_with_a_negative_prompt_is_taken(tmp_path: Path) -> None:
+    parts = {"guidance_argument": "true_cfg_scale", "guidance": 4.0, "negative_prompt": " "}
+    recipe = load(tmp_path, changed(generation__generators=[DEMO["generation"]["generators"][0] | parts]))
+    assert recipe.generation.generators[0].guidance == 4
 
 
 def test_every_mistake_is_named_not_only_the_first(tmp_path: Path) -> None:

@@ -11,13 +11,14 @@ import pytest
 from PIL import Image
 from pyspark.sql import SparkSession
 
-from conf.recipe import Generation, Generator, Run
+from conf.recipe import Generation, Generator, Run, load_recipe
 from jobs import generate_images
 from jobs.launch import Context
 from schemas.delta import Lakehouse
 from tests.recipes import small_recipe
 from tests.tiny_models import diffusion_pipeline
-from udfs.generators import BlankImageError, DiffusersGenerator, to_picture
+from udfs.errors import ExplainedError
+from udfs.generators import BlankImageError, DiffusersGenerator, _LoadedPipeline, to_picture
 
 TEXTS = [
     ("p1", "original", "a red circle", "colors", "snow", "flat"),
@@ -48,12 +49,16 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return diffusion_pipeline(tmp_path_factory.mktemp("generator"))
 
 
-@pytest.fixture
-def context(spark: SparkSession, lakehouse: Lakehouse, pipeline: Path) -> Context:
-    generator = Generator(
+def tiny(pipeline: Path) -> Generator:
+    return Generator(
         name="tiny", model=str(pipeline), pipeline="StableDiffusionPipeline", dtype="float32", steps=2, guidance=2.0,
         size_multiple=16, largest_side=80, batch_size=4, licence="Apache-2.0", output_may_train=True,
     )  # fmt: skip
+
+
+@pytest.fixture
+def context(spark: SparkSession, lakehouse: Lakehouse, pipeline: Path) -> Context:
+    generator = tiny(pipeline)
     generation = Generation(
         generators=(generator,), regimes={"square": ("64x64",), "random_aspect": ("80x48", "48x80")}, candidates=2
     )
@@ -148,9 +153,52 @@ def test_the_plan_starts_no_model_and_writes_nothing(context: Context, capsys: p
     assert context.lakehouse.version("images") == 0
 
 
-@pytest.mark.parametrize("value", [0.0, 0.5, float("nan")])
-def test_a_blank_picture_is_refused(value: float) -> None:
+@pytest.mark.parametrize("value", [0.0, 0.5, float("nan"), (0.1, 0.2, 0.9)])
+def test_a_blank_picture_is_refused(value: float | tuple[float, ...]) -> None:
     import numpy as np
 
     with pytest.raises(BlankImageError):
         to_picture(np.full((8, 8, 3), value))
+
+
+def test_a_picture_of_another_size_than_asked_for_is_refused(pipeline: Path) -> None:
+    import numpy as np
+
+    model = _LoadedPipeline(generate_images.generator_spec(tiny(pipeline), 95), None)
+    pixels = np.random.default_rng(0).random((48, 64, 3))
+    assert model.finish({"width": 64, "height": 48}, pixels)["sha256"]
+    with pytest.raises(ValueError, match=r"made 64x48 where 64x40 was asked for.* size_multiple is wrong"):
+        model.finish({"width": 64, "height": 40}, pixels)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"pipeline": "StableDifusionPipeline"}, r"no pipeline 'StableDifusionPipeline'; .* StableDiffusionPipeline"),
+        ({"options": {"clipskip": 1}}, r"takes no clipskip; it takes: .*clip_skip.* Mend the generator's keys options"),
+        ({"guidance_argument": "true_cfg_scale"}, r"takes no true_cfg_scale; it takes: .*guidance_scale"),
+        (
+            {"pipeline": "Flux2KleinPipeline", "negative_prompt": "blur"},
+            r"Flux2KleinPipeline takes no negative_prompt;",
+        ),
+    ],
+)
+def test_what_diffusers_does_not_have_or_take_is_one_sentence(
+    pipeline: Path, parts: dict[str, Any], message: str
+) -> None:
+    generator = tiny(pipeline).model_copy(update=parts)
+    with pytest.raises(ExplainedError, match=message):
+        generate_images.generator_spec(generator, 95).load("cpu")
+
+
+def test_the_pipelines_of_the_recipes_take_what_they_get() -> None:
+    import diffusers
+
+    for generator in load_recipe("conf/fine_t2i.yaml").generation.generators:
+        generate_images.generator_spec(generator, 95).check_arguments(getattr(diffusers, generator.pipeline))
+
+
+def test_a_class_that_only_chooses_the_pipeline_is_taken(pipeline: Path) -> None:
+    chooser = tiny(pipeline).model_copy(update={"pipeline": "DiffusionPipeline"})
+    model: Any = generate_images.generator_spec(chooser, 95).load("cpu")
+    assert type(model.pipe).__name__ == "StableDiffusionPipeline"

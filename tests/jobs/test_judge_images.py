@@ -15,6 +15,7 @@ from pyspark.sql import Row, SparkSession
 from conf.recipe import Judge, Run
 from jobs import judge_images
 from jobs.launch import Context
+from jobs.specs import judge_model, judge_spec
 from schemas.delta import Lakehouse
 from tests import tiny_scorers
 from tests.jobs.pictures import Shown, append, show
@@ -100,10 +101,20 @@ def test_an_answer_is_a_probability_and_says_who_gave_it(life: Life) -> None:
     assert all(row["status"] == "ok" and 0 <= row["answer"] <= 1 for row in good)
     assert len({round(row["answer"], 6) for row in good}) == 5
     assert len({row["model"] for row in good}) == 1
-    assert good[0]["model"].startswith("tiny_judge@")
+    assert good[0]["model"] == judge_model(life.context.recipe.judge)
     assert '"max_pixels": 1048576' in good[0]["parameters"]
     assert (good[0]["licence"], good[0]["device"]) == ("MIT", "cpu")
     assert all(row["seconds"] > 0 for row in good)
+
+
+def test_another_dtype_or_wording_is_another_judge(life: Life, monkeypatch: pytest.MonkeyPatch) -> None:
+    judge = life.context.recipe.judge
+    own = judge_model(judge)
+    assert own.startswith(f"tiny_judge@{judge_spec(judge).revision}-")
+    assert judge_model(judge.model_copy(update={"batch_size": 1})) == own, "a batch size is no part of it"
+    half = judge_model(judge.model_copy(update={"dtype": "bfloat16"}))
+    monkeypatch.setattr("udfs.judges.WORDING", 99)
+    assert len({own, half, judge_model(judge)}) == 3
 
 
 def test_a_broken_picture_is_an_error_of_each_question(life: Life) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import pytest
@@ -20,7 +20,7 @@ from pyspark.sql import Row, SparkSession
 
 from conf.loading import RecipeError
 from conf.recipe import Run, Scorer
-from jobs import score_images
+from jobs import score_images, waves
 from jobs.launch import Context, JobError
 from jobs.score_functions import register_score_functions
 from jobs.scoring import pass_id, scorer_set, scorer_specs
@@ -31,6 +31,8 @@ from tests.tiny_scorers import clip, drawn, jpeg
 from udfs.scorers import SCORERS
 from udfs.scorers.columns import ScoreColumn
 from udfs.scorers.fused import ScorerSet
+from udfs.scorers.picture import Picture
+from udfs.scorers.spec import Answers, Parts, ScorerSpec
 
 TECHNICAL = Scorer(name="technical")
 PICTURES = [
@@ -265,6 +267,164 @@ def test_a_function_answers_null_for_what_cannot_be_decoded() -> None:
     assert column.isna().tolist() == [True, True, False]
 
 
+@dataclass(frozen=True)
+class Moody(ScorerSpec):
+    """In the place of a scorer of one score, without a model. Its file says what goes wrong: `score` makes the scorer
+    raise, `memory` its batch too large; else it answers .25."""
+
+    defaults: ClassVar = {"file": "", "revision": "1"}
+    needs_device = False
+    licence = "none"
+
+    @property
+    def revision(self) -> str:
+        return str(self.settings["revision"])
+
+    def load(self, device: str, parts: Parts) -> LoadedMoody:
+        return LoadedMoody(self.name, Path(self.settings["file"]))
+
+
+@dataclass
+class LoadedMoody:
+    name: str
+    file: Path
+
+    def prepare(self, picture: Picture) -> None:
+        """Nothing to prepare."""
+
+    def score(self, pictures: list[Picture]) -> list[Answers]:
+        mood = self.file.read_text()
+        if mood == "score":
+            raise RuntimeError("a passing fault")
+        if mood == "memory":
+            raise MemoryError
+        return [{self.name: 0.25} for _ in pictures]
+
+
+NSFW = "nsfw_opennsfw"
+FAILED = {NSFW: f"{NSFW}: a passing fault"}
+
+
+@dataclass
+class Moods:
+    """Runs with the moody scorer alone, and what they left behind."""
+
+    life: Life
+    file: Path
+
+    def scorer(self, revision: str = "1") -> Scorer:
+        return Scorer(name=NSFW, options={"file": str(self.file), "revision": revision})
+
+    def run(self, name: str, mood: str, revision: str = "1", **flags: Any) -> Life:
+        self.file.write_text(mood)
+        self.life.run(name, self.scorer(revision), **flags)
+        return self.life
+
+
+@pytest.fixture
+def moods(spark: SparkSession, lakehouse: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Moods:
+    monkeypatch.setitem(SCORERS, NSFW, Moody)
+    return Moods(Life(Context(spark, small_recipe(lakehouse), lakehouse, "none")), tmp_path / "mood")
+
+
+def test_a_scorer_that_failed_is_asked_again_and_its_answer_is_merged(moods: Moods, lakehouse: Lakehouse) -> None:
+    life = moods.life
+    show(life.context.spark, lakehouse, PICTURES[:2])
+    recipe = small_recipe(lakehouse, scorers=(moods.scorer(),))
+    specs = scorer_specs(recipe)
+    scorers = scorer_set(recipe, specs, (NSFW,))
+
+    def planned(retry: str | None) -> Callable[[], int]:
+        """What a second run that looked now would do later."""
+        candidates = life.context.view("candidates").select("image_id")
+        needy = score_images.with_needs(candidates, lakehouse.read("raw_scores"), specs).localCheckpoint()
+        wanted = score_images.with_scorers(needy, retry)
+        return lambda: score_images._todo(replace(life.context, retry=retry), wanted, scorers).count()
+
+    beside = planned(None)
+    assert beside() == 2
+    moods.run("failed", "score")
+    assert {image_id: row["reasons"] for image_id, row in life.scores["failed"].items()} == {"i1": FAILED, "i2": FAILED}
+    assert "again with --retry errors" in str(life.errors["failed"])
+    assert beside() == 0, "the first run did it"
+    assert planned(None)() == planned("stale")() == 0, "it waits for --retry errors"
+
+    beside = planned("errors")
+    assert beside() == 2
+    moods.run("retried", "", retry="errors")
+    assert life.raw["retried"].keys() == {"i1", "i2"}
+    for row in life.scores["retried"].values():
+        assert (row[NSFW], row["reasons"], row["revisions"]) == (0.25, {}, {NSFW: f"{NSFW}@1"})
+    assert beside() == planned("errors")() == 0
+
+
+def test_a_picture_that_fails_while_stale_waits_for_retry_errors(moods: Moods, lakehouse: Lakehouse) -> None:
+    life = moods.life
+    show(life.context.spark, lakehouse, PICTURES[:2])
+    moods.run("first", "")
+    moods.run("changed", "", revision="2", plan=True)
+    assert "raw_scores: 0 pictures to do" in life.said["changed"]
+    assert f"2 pictures have scores of another revision than the recipe's, of {NSFW}:" in life.said["changed"]
+    moods.run("stale", "memory", revision="2", retry="stale")
+    assert {row["error_class"] for row in life.raw["stale"].values()} == {"MemoryError"}
+    moods.run("again", "", revision="2", retry="stale", plan=True)
+    assert "raw_scores: 0 pictures to do" in life.said["again"]
+    moods.run("retried", "", revision="2", retry="errors")
+    assert {row["revisions"][NSFW] for row in life.scores["retried"].values()} == {f"{NSFW}@2"}
+    assert life.raw["retried"].keys() == {"i1", "i2"}
+
+
+def test_a_scorer_that_fails_stops_the_run_at_the_first_wave(
+    moods: Moods, lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waves, "_PROBE_ROWS_A_TASK", 10)
+    show(moods.life.context.spark, lakehouse, [Shown(f"i{n}") for n in range(50)])
+    life = moods.run("failed", "score")
+    assert len(life.raw["failed"]) == 20
+    assert f"{NSFW}: no value for 20 of 20 pictures ({FAILED[NSFW]})" in life.said["failed"]
+    assert "max_error_fraction = 0.6" in str(life.errors["failed"])
+
+
+def test_what_a_picture_needs(spark: SparkSession) -> None:
+    specs: dict[str, ScorerSpec] = {name: Moody(name) for name in (NSFW, "text_accuracy_rapidocr")}
+    read = {"text_accuracy_rapidocr": "text_accuracy_rapidocr@1"}
+    old, own = {NSFW: f"{NSFW}@0"} | read, {NSFW: f"{NSFW}@1"} | read
+    nan = {NSFW: "not finite"}
+    answer = {"text_accuracy_rapidocr": "no quoted text"}
+    rows = [
+        ("done", "ok", own, answer),
+        ("half", "ok", {NSFW: f"{NSFW}@1"}, FAILED),
+        ("old", "ok", old, answer),
+        ("retried", "ok", own, FAILED),
+        ("retried", "ok", own, answer),
+        ("worse", "ok", old, answer),
+        ("worse", "ok", own, nan),
+        ("never", "ok", old, nan),
+        ("error", "error", None, None),
+    ]
+    raw = spark.createDataFrame(
+        rows, "image_id string, status string, revisions map<string,string>, reasons map<string,string>"
+    )
+    needy = score_images.with_needs(raw.select("image_id").distinct(), raw, specs)
+    both, ocr = [NSFW, "text_accuracy_rapidocr"], ["text_accuracy_rapidocr"]
+    assert {row["image_id"]: (row["new"], row["stale"], row["failed"]) for row in needy.collect()} == {
+        "half": (ocr, [], [NSFW]),
+        "old": ([], [NSFW], []),
+        "worse": ([], [], [NSFW]),
+        "never": ([], [NSFW], [NSFW]),
+        "error": (both, [], []),
+    }
+    wanted = score_images.with_scorers(needy, "errors").collect()
+    assert sorted((row["image_id"], row["scorers"]) for row in wanted) == [
+        ("error", both),
+        ("half", [NSFW]),
+        ("half", ocr),
+        ("never", [NSFW]),
+        ("old", [NSFW]),
+        ("worse", [NSFW]),
+    ]
+
+
 def test_mistakes_in_the_recipe_are_sentences(life: Life) -> None:
     house = life.context.lakehouse
     with pytest.raises(RecipeError, match="technical stands there twice"):
@@ -276,3 +436,8 @@ def test_mistakes_in_the_recipe_are_sentences(life: Life) -> None:
         scorer_specs(small_recipe(house, scorers=(Scorer(name="clip_l14"),)))
     with pytest.raises(RecipeError, match="needs a revision"):
         scorer_specs(small_recipe(house, scorers=(Scorer(name="clip_l14", model="ViT-L-14-quickgelu"),)))
+    head = Scorer(name="aesthetic_v2_5", model="ttj/head", revision="1")
+    with pytest.raises(
+        RecipeError, match=r"aesthetic_v2_5: .*needs a revision.* options.encoder and options.encoder_revision"
+    ):
+        scorer_specs(small_recipe(house, scorers=(head,)))

@@ -173,6 +173,25 @@ def test_the_failed_batchs_memory_is_free_when_the_halves_run() -> None:
     assert {answer["status"] for answer in got.values()} == {"ok"}
 
 
+@pytest.mark.parametrize(
+    ("error", "out_of_memory", "fatal"),
+    [
+        (RuntimeError("CUDA error: an illegal memory access was encountered"), False, True),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_EXECUTION_FAILED"), False, True),
+        (AcceleratorError("device-side assert triggered"), False, True),
+        (AcceleratorError("CUDA error: out of memory"), True, False),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True, False),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True, False),
+        (MemoryError(), True, False),
+        (ValueError("the picture is broken"), False, False),
+    ],
+)
+def test_a_batch_that_has_no_room_is_not_a_device_that_is_lost(
+    error: Exception, out_of_memory: bool, fatal: bool
+) -> None:
+    assert (harness.is_out_of_memory(error), harness.is_fatal(error)) == (out_of_memory, fatal)
+
+
 def test_a_poisoned_device_is_raised_so_that_the_task_runs_again_elsewhere() -> None:
     with pytest.raises(AcceleratorError):
         answers([{"id": 1, "trouble": "poison"}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,18 @@ from PIL import Image
 
 from tests import tiny_scorers
 from tests.tiny_scorers import WORDS, drawn, jpeg
+from udfs.atoms import atom, question
 from udfs.harness import Stage
-from udfs.judges import COLUMNS, MAX_PIXELS, LoadedJudge, NoAnswerTokenError, TransformersJudge, answer_tokens, capped
+from udfs.judges import (
+    COLUMNS,
+    LEAST_MASS,
+    MAX_PIXELS,
+    LoadedJudge,
+    NoAnswerTokenError,
+    TransformersJudge,
+    answer_tokens,
+    capped,
+)
 
 QUESTIONS = ["is there a circle in the picture ?", "is every circle red ?", "is there a square in the picture ?"]
 
@@ -81,7 +92,28 @@ def test_a_broken_picture_is_an_error_and_the_others_are_answered(folder: Path) 
 def test_a_pictures_answers_that_are_not_finite_are_an_error() -> None:
     model = LoadedJudge(None, None, [1], [2], 4)
     with pytest.raises(ValueError, match="not finite"):
-        model.finish({}, [0.5, float("nan")])
+        model.finish({}, [(0.5, 1.0), (float("nan"), 1.0)])
+
+
+def test_a_judge_that_begins_with_something_else_has_no_answer(tmp_path: Path) -> None:
+    talks = tiny_scorers.judge(tmp_path, begins_with=("the",))
+    row = judged(spec(talks), [{"id": "1", "image": jpeg(drawn()), "questions": QUESTIONS}])["1"]
+    assert (row["status"], row["error_class"], row["answers"]) == ("error", "NoAnswerError", None)
+    assert "says something else. Take a model that answers at once: an instruct model" in row["error_message"]
+
+
+def test_the_demos_judge_says_nothing_but_yes_or_no() -> None:
+    from demo.scenes import SIZES, scene_for
+
+    judge = TransformersJudge("demo", "demo/models/judge", "1", "float32", 8).load("cpu")
+    rng = random.Random(5)
+    facts = [atom("object", "star", "star"), atom("count", "star", "2"), atom("color", "star", "red")]
+    facts += [atom("place", "picture", "snow"), atom("style", "picture", "flat")]
+    shown = [jpeg(scene_for(facts, *size, rng).draw()) for size in SIZES]
+    for data in [*shown, jpeg(Image.effect_noise((64, 64), 90).convert("RGB"))]:
+        questions = [question(fact) for fact in [*facts, atom("prompt", "picture", "two red stars")]]
+        (answers,) = judge.run([judge.prepare({"image": data, "questions": questions})])
+        assert min(mass for _, mass in answers) > 4 * LEAST_MASS
 
 
 def test_yes_and_no_are_found_in_every_spelling_that_is_one_token(tmp_path: Path) -> None:

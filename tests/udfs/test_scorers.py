@@ -59,7 +59,7 @@ def test_every_option_moves_the_revision() -> None:
         for option, usual in cls.defaults.items():
             if option == "file":  # which file of the pinned model: the digest or commit says it
                 continue
-            another: Any = False if usual is True else 5 if isinstance(usual, int | float) else "other"
+            another: Any = False if usual is True else 5 if isinstance(usual, int | float) else cls.allowed[option][-1]
             other = json.dumps({option: another})
             assert cls(name, *parts).revision != cls(name, *parts, other).revision, f"{name}.{option}"
 
@@ -127,6 +127,33 @@ def test_weights_trained_with_another_gelu_are_an_error(monkeypatch: pytest.Monk
     with pytest.raises(ValueError, match=r"QuickGELU mismatch.*-quickgelu variant"):
         ClipModel("ViT-B-32", "openai").load("cpu", {})
     assert ClipModel("ViT-B-32-quickgelu", "openai").load("cpu", {}) is not None
+
+
+@pytest.mark.parametrize("precision", ["bf16", "pure_bf16"])
+def test_half_precision_gives_nearly_the_same_cosine(clip: Source, precision: str) -> None:
+    shown = [picture(drawn("red"), "a red circle"), picture(drawn("blue", 8), "a blue square")]
+    whole, half = (
+        [
+            answer["clip_l14_similarity"]
+            for answer in answers(SCORERS["clip_l14"]("clip_l14", clip, None, options), shown)
+        ]
+        for options in ("{}", json.dumps({"precision": precision}))
+    )
+    assert half == pytest.approx(whole, abs=0.05)
+    assert half != whole
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value", "allowed"),
+    [
+        ("clip_l14", "precision", "half", "fp32, fp16, bf16, pure_fp16, pure_bf16"),
+        ("aesthetic_laion_v2", "precision", 16, "fp32, fp16, bf16, pure_fp16, pure_bf16"),
+        ("aesthetic_v2_5", "dtype", "fp16", "float32, float16, bfloat16"),
+    ],
+)
+def test_a_precision_that_is_none_is_refused(clip: Source, name: str, option: str, value: object, allowed: str) -> None:
+    with pytest.raises(ValueError, match=f"scorer {name}: option {option} is {value!r}; allowed: {allowed}. Write one"):
+        SCORERS[name](name, clip, clip if SCORERS[name].default_encoder else None, json.dumps({option: value}))
 
 
 # heads
@@ -244,6 +271,12 @@ def test_written_text_is_read_and_compared() -> None:
     assert values[0] == 1
     assert values[1] == pytest.approx(1 - 4 / 11)
     assert values[2:] == [0, "no quoted text", "no quoted text"]
+
+    said = 'a shop sign that says "FRESH" and “BREAD”'
+    both = [atom("text", "sign", "FRESH"), atom("text", "sign", "BREAD")]
+    words = [picture(sign, said), picture(sign, said, both), picture(sign, said, both[:1]), picture(sign, "a sign")]
+    values = [answer["text_accuracy_rapidocr"] for answer in answers(spec, words)]
+    assert values == [1, 1, pytest.approx(5 / 11), "no quoted text"], "the words count where there are no atoms"
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,8 @@ class LoadedFragile:
     def prepare(self, picture: Picture) -> None:
         if picture.text == "prepare":
             raise ValueError("cannot be prepared")
+        if picture.text == "memory":
+            raise MemoryError
 
     def score(self, pictures: list[Picture]) -> list[Answers]:
         self.batches.append(len(pictures))
@@ -83,6 +85,15 @@ def test_a_failing_scorer_costs_its_scores_on_that_picture_and_nothing_else() ->
             SCORERS["technical"]("technical").scores, "technical@3-full"
         )
         assert set(row["seconds_by_scorer"]) == {"fragile", "technical"}
+
+
+def test_no_memory_says_nothing_about_the_picture_and_is_an_error_row() -> None:
+    scorers = ScorerSet((Fragile("fragile"), SCORERS["technical"]("technical")), 8)
+    got = rows_of(scorers, [{"id": text, "image": jpeg(drawn()), "text": text} for text in ("fine", "memory")])
+    assert {text: (row["status"], row["error_class"]) for text, row in got.items()} == {
+        "fine": ("ok", None),
+        "memory": ("error", "MemoryError"),
+    }
 
 
 def test_a_scorer_gets_its_whole_batch() -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from udfs.scorers.clip import LoadedClip, clip_model
+from udfs.scorers.clip import PRECISIONS, LoadedClip, clip_model
 from udfs.scorers.picture import DRAFT_SIDE, Picture
 from udfs.scorers.spec import Answers, Parts, ScorerSpec, state_of, weights_file
 
@@ -34,6 +34,7 @@ class AestheticLaionV2(ScorerSpec):
     takes_model = True
     default_encoder = ("ViT-L-14-quickgelu", "openai")
     defaults: ClassVar = {"precision": "fp32", "file": "model.safetensors"}
+    allowed: ClassVar = {"precision": PRECISIONS}
     licence = "Apache-2.0"
 
     @property
@@ -75,6 +76,7 @@ class AestheticV25(ScorerSpec):
     takes_model = True
     default_encoder = ("google/siglip-so400m-patch14-384", None)
     defaults: ClassVar = {"dtype": "float32", "file": "aesthetic_predictor_v2_5.pth"}
+    allowed: ClassVar = {"dtype": ("float32", "float16", "bfloat16")}
     licence = "AGPL-3.0"
 
     @property

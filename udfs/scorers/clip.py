@@ -17,13 +17,14 @@ from udfs.scorers.spec import Answers, Parts, ScorerSpec, Source
 
 _TEXTS_KEPT = 10_000  # text vectors remembered: every seed and size of a prompt asks for the same one
 _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+")
+PRECISIONS = ("fp32", "fp16", "bf16", "pure_fp16", "pure_bf16")  # open_clip takes any other word for fp32
 
 
 @dataclass(frozen=True)
 class ClipModel:
     """location: a folder with open_clip_config.json and weights, an open_clip model name (pretrained: its tag or a
     file), or
-    `hf-hub:owner/name` (pretrained: the commit). precision: open_clip's, such as fp32 or fp16."""
+    `hf-hub:owner/name` (pretrained: the commit). precision: one of PRECISIONS."""
 
     location: str
     pretrained: str
@@ -71,6 +72,7 @@ class LoadedClip:
 
     def __init__(self, spec: ClipModel, model: Any, preprocess: Any, tokenizer: Any, device: str) -> None:
         self._model, self._preprocess, self._tokenizer, self._device = model, preprocess, tokenizer, device
+        self._precision = spec.precision
         self._pixels, self._vector = (spec, "pixels"), (spec, "vector")
         self._texts: OrderedDict[str, np.ndarray] = OrderedDict()
 
@@ -80,12 +82,14 @@ class LoadedClip:
 
     def image_vectors(self, pictures: list[Picture]) -> np.ndarray:
         """(n, width) float32; each picture is encoded once, whichever scorer asks first."""
+        import open_clip
         import torch
 
         fresh = [picture for picture in pictures if self._vector not in picture.memo]
         if fresh:
-            batch = torch.stack([picture.memo[self._pixels] for picture in fresh]).to(self._device)
-            batch = batch.to(next(self._model.parameters()).dtype)
+            # a half precision model keeps some of its parameters in float32: the dtype is not that of any one
+            dtype = open_clip.get_input_dtype(self._precision)
+            batch = torch.stack([picture.memo[self._pixels] for picture in fresh]).to(self._device, dtype)
             with torch.inference_mode():
                 vectors = self._model.encode_image(batch, normalize=True).float().cpu().numpy()
             for picture, vector in zip(fresh, vectors, strict=True):
@@ -145,6 +149,7 @@ class Clip(ScorerSpec):
     takes_model = True
     needs = ("text",)
     defaults: ClassVar = {"precision": "fp32"}
+    allowed: ClassVar = {"precision": PRECISIONS}
     licence = "MIT"
 
     @property

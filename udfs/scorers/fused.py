@@ -16,6 +16,7 @@ from udfs.scorers.picture import Picture, mean_color, open_picture
 from udfs.scorers.spec import Answers, LoadedScorer, Parts, ScorerSpec
 
 _REASON_LIMIT = 300
+NOT_FINITE = "not finite"  # the reason in the place of a number that is none
 
 COLUMNS = (
     ("values", pa.map_(pa.string(), pa.float64())),
@@ -78,7 +79,7 @@ class LoadedSet:
     phash: Callable[[Any], str]
 
     def prepare(self, row: dict[str, Any]) -> Scored:
-        """Decode and preprocess. Only a picture that cannot be decoded raises."""
+        """Decode and preprocess. Raises what the decoder raises, and where there is no memory."""
         picture = open_picture(row["image"], row["text"], row["atoms"])
         scored = Scored(picture, self.phash(picture.small), mean_color(picture.small))
         for spec, scorer in self.scorers.items():
@@ -86,6 +87,8 @@ class LoadedSet:
             try:
                 scorer.prepare(picture)
             except Exception as error:
+                if is_fatal(error) or is_out_of_memory(error):
+                    raise  # says nothing about the picture: an error row, which --retry errors does again
                 scored.failed[spec.name] = _reason(spec, error)
             scored.seconds[spec.name] = time.perf_counter() - started
         return scored
@@ -115,7 +118,7 @@ class LoadedSet:
             if not isinstance(value, str) and math.isfinite(value)
         }
         reasons = {
-            score: value if isinstance(value, str) else "not finite"
+            score: value if isinstance(value, str) else NOT_FINITE
             for score, value in scored.answers.items()
             if score not in values
         }

@@ -44,7 +44,8 @@ class ScorerSpec:
     where it has none.
 
     options: canonical JSON of what the recipe sets; `defaults` lists what may be set. Everything that moves a score
-    is part of `revision`. Raises ValueError for an unknown option and for a model that is missing or not taken.
+    is part of `revision`. Raises ValueError for an unknown option or a value
+    that it cannot have, and for a model that is missing or not taken.
     """
 
     name: str
@@ -53,6 +54,7 @@ class ScorerSpec:
     options: str = "{}"
 
     defaults: ClassVar[Mapping[str, Any]] = {}
+    allowed: ClassVar[Mapping[str, tuple[str, ...]]] = {}  # option -> its values, where they are few
     needs: ClassVar[tuple[str, ...]] = ()  # what it looks at besides the pixels: text, atoms
     takes_model: ClassVar[bool] = (
         False  # whether the recipe names its model; else the weights come with a package, or there are none
@@ -74,6 +76,12 @@ class ScorerSpec:
             raise ValueError(
                 f"scorer {self.name}: option {unknown[0]!r} is not known; allowed: {allowed}. Rename or remove it"
             )
+        for option, values in self.allowed.items():
+            if self.settings[option] not in values:
+                raise ValueError(
+                    f"scorer {self.name}: option {option} is {self.settings[option]!r}; allowed: {', '.join(values)}."
+                    " Write one of these"
+                )
         if self.takes_model and not self.source:
             raise ValueError(
                 f"scorer {self.name} has no model; give it the folder, file or hub id (with a revision) of one"

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from udfs.atoms import quoted_text
+from udfs.attributes import quoted_texts
 from udfs.scorers.picture import Picture
 from udfs.scorers.spec import Answers, Parts, ScorerSpec, file_digest, packaged_file
 
@@ -18,14 +18,15 @@ _NO_TEXT = "no quoted text"
 
 @dataclass(frozen=True)
 class TextAccuracyRapidOcr(ScorerSpec):
-    """1 - edit distance / length of the longer one, over what is read (in reading order) and what was quoted; white
-    space runs are one space.
+    """1 - edit distance / length of the longer one, over what is read (in reading order) and what was quoted; several
+    quoted texts are joined in their order, white space runs are one space.
 
     text_score: a read line less certain than this counts as not read (under .6 it invents text). limit_side_len:
-    detection's side, pixels. It reads only pictures whose prompt quotes a text; the others get no score.
+    detection's side, pixels. It reads only pictures whose prompt quotes a text, in its atoms or, without any, in its
+    words; the others get no score.
     """
 
-    needs = ("atoms",)
+    needs = ("atoms", "text")
     defaults: ClassVar = {"text_score": 0.8, "limit_side_len": 512}
     needs_device = False
     batched = False
@@ -35,7 +36,7 @@ class TextAccuracyRapidOcr(ScorerSpec):
     def revision(self) -> str:
         files = "".join(file_digest(packaged_file("rapidocr", f"models/{name}")) for name in _FILES)
         weights = hashlib.sha256(files.encode()).hexdigest()[:12]
-        return f"{weights}-full-score{self.settings['text_score']}-side{self.settings['limit_side_len']}"
+        return f"{weights}-full-quotes2-score{self.settings['text_score']}-side{self.settings['limit_side_len']}"
 
     def load(self, device: str, parts: Parts) -> LoadedTextAccuracy:
         from rapidocr import RapidOCR
@@ -60,18 +61,27 @@ class LoadedTextAccuracy:
     reader: Any
 
     def prepare(self, picture: Picture) -> None:
-        if quoted_text(picture.atoms) is not None:
+        if wanted_text(picture) is not None:
             picture.memo[self.name] = np.asarray(picture.full)[:, :, ::-1]  # OpenCV's order: blue, green, red
 
     def score(self, pictures: list[Picture]) -> list[Answers]:
         return [{self.name: self._accuracy(picture)} for picture in pictures]
 
     def _accuracy(self, picture: Picture) -> float | str:
-        wanted = quoted_text(picture.atoms)
+        wanted = wanted_text(picture)
         if wanted is None:
             return _NO_TEXT
         lines = self.reader(np.ascontiguousarray(picture.memo[self.name])).txts or ()
         return agreement(" ".join(lines), wanted)
+
+
+def wanted_text(picture: Picture) -> str | None:
+    """The text that the prompt asks to be written in the picture; None if it asks for none."""
+    if picture.atoms is None:
+        quoted = quoted_texts(picture.text or "")
+    else:
+        quoted = [str(fact["value"]) for fact in picture.atoms if fact["kind"] == "text"]
+    return " ".join(quoted) if quoted else None
 
 
 def agreement(read: str, wanted: str) -> float:
