@@ -152,11 +152,7 @@ def _restore(context: Context, release: Release, samples: DataFrame, counts: dic
         return
     for name in damaged:
         context.say(f"export_webdataset: {release.name}/{name} is missing or has another size; writing it again")
-    shards = {
-        shard
-        for shard in _all_shards(release.shards)
-        if any(shard_file(*shard, e) in damaged for e in ENDINGS)
-    }
+    shards = {shard for shard in _all_shards(release.shards) if any(shard_file(*shard, e) in damaged for e in ENDINGS)}
     if shards:
         write_shards(context, samples, release, names, shards)
     manifest = json.loads(release.manifest)
@@ -174,9 +170,7 @@ def _restore(context: Context, release: Release, samples: DataFrame, counts: dic
         _record(context, release)
 
 
-def _write_release(
-    context: Context, release: Release, about: dict[str, Any], samples: DataFrame, names: Names
-) -> None:
+def _write_release(context: Context, release: Release, about: dict[str, Any], samples: DataFrame, names: Names) -> None:
     release.folder.mkdir(parents=True, exist_ok=True)
     whole = begin(release)
     left = f", {len(whole):,} of them there already" if whole else ""

@@ -116,10 +116,7 @@ def begin(release: Release) -> set[tuple[str, int]]:
 def expected_files(shards: dict[str, int]) -> set[str]:
     """The shards' files of a release, below its folder."""
     return {
-        shard_file(subset, shard, ending)
-        for subset, n in shards.items()
-        for shard in range(n)
-        for ending in ENDINGS
+        shard_file(subset, shard, ending) for subset, n in shards.items() for shard in range(n) for ending in ENDINGS
     }
 
 

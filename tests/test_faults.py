@@ -62,7 +62,9 @@ class Run:
     """
 
     def __init__(self, recipe: Path, job: str, submitted: bool = False):
-        starter = [Path(sys.executable).with_name("spark-submit"), "--master", MASTER] if submitted else [sys.executable]
+        starter = (
+            [Path(sys.executable).with_name("spark-submit"), "--master", MASTER] if submitted else [sys.executable]
+        )
         command = [*starter, str(ROOT / "jobs" / f"{job}.py"), "--config", str(recipe)]
         self.process = subprocess.Popen(
             command,
@@ -297,7 +299,8 @@ def test_a_jvm_that_is_killed_is_said(started: Callable[..., Run], tmp_path: Pat
         if "org.apache.spark.deploy.SparkSubmit" in command:
             os.kill(pid, signal.SIGKILL)
     assert run.end() == 1, run.output
-    assert "Spark's JVM has ended" in run.output and "Traceback" not in run.output, run.output
+    assert "Spark's JVM has ended" in run.output, run.output
+    assert "Traceback" not in run.output, run.output
     goes_on(started, "generate_images", tmp_path, undisturbed)
 
 

@@ -133,7 +133,9 @@ class ShardReader:
     def _read(self, subset: str, shard: int) -> list[dict[str, Any]]:
         paths = {ending: Path(self.folder) / shard_file(subset, shard, ending) for ending in ENDINGS}
         samples = json.loads(paths["_stats.json"].read_bytes())["count"]
-        return _files(subset, shard, samples, [(e, path.stat().st_size, file_sha256(path)) for e, path in paths.items()])
+        return _files(
+            subset, shard, samples, [(e, path.stat().st_size, file_sha256(path)) for e, path in paths.items()]
+        )
 
 
 def _files(subset: str, shard: int, samples: int, written: list[tuple[str, int, str]]) -> list[dict[str, Any]]:

@@ -90,7 +90,9 @@ def test_a_job_that_asks_views_needs_the_recipe_s_policy_published(spark: SparkS
     def check(gates: Policy) -> None:
         publish_views.check_published(opened(lakehouse, gates))
 
-    with pytest.raises(JobError, match="The policy test is not published, and the views .* jobs/publish_views.py --conf"):
+    with pytest.raises(
+        JobError, match="The policy test is not published, and the views .* jobs/publish_views.py --conf"
+    ):
         check(OLD)
     publish(lakehouse, OLD)
     check(OLD)
