@@ -19,7 +19,7 @@ from udfs.errors import ExplainedError
 from udfs.harness import NotFiniteError
 
 MAX_PIXELS = 1024 * 1024  # more tokens than this answer no question better, and a Qwen-VL would take them all
-# Of all tokens, what yes and no must hold together. A judge that answers has nearly all there (the demo's over MEASURED), one
+# Of all tokens, what yes and no must hold together. A judge that answers has nearly all there (the demo's .99 on its scenes), one
 # that begins with something else next to nothing; between them there is no model to be lenient with.
 LEAST_MASS = 0.2
 
