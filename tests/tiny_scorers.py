@@ -140,9 +140,9 @@ def judge(folder: Path, words: list[str] = WORDS, begins_with: tuple[str, ...] =
             if "norm" not in name:
                 parameter.normal_(0, 0.3)
         # one number that every token carries through all layers, and that makes the other words unlikely
-        words: Any = net.get_input_embeddings().weight
+        taken: Any = net.get_input_embeddings().weight
         answers: Any = net.get_output_embeddings().weight
-        words[:, 0] = 9
+        taken[:, 0] = 9
         answers[:, 0] = -1
         answers[fast.convert_tokens_to_ids(list(begins_with)), 0] = 1
     net.save_pretrained(folder)
