@@ -12,7 +12,7 @@ from bench.pairs import seconds
 from conf.recipe import Recipe, load_recipe
 from jobs.generate_images import requests
 from jobs.specs import generator_spec
-from jobs.waves import STRATUM_ORDER, numbered
+from jobs.waves import STRATUM_ORDER, numbered, work_left
 from schemas.delta import Lakehouse, with_run
 from schemas.tables import STRATUM, TABLES
 
@@ -36,8 +36,9 @@ def measure(spark: SparkSession) -> tuple[float, float, float]:
         def plan() -> None:
             nonlocal left
             generator = recipe.generation.generators[0].name
-            there = house.read("images").select("prompt_id", "variant", "image_id")
-            _, left = numbered(requests(texts, recipe.generation, generator, spec, recipe.seed, there), STRATUM_ORDER)
+            wanted = requests(texts, recipe.generation, generator, spec, recipe.seed)
+            done = house.read("images").select("image_id", "status")
+            _, left = numbered(work_left(wanted, done, ["image_id"], None), STRATUM_ORDER)
 
         store = Path(folder) / "lakehouse" / "images"
         before = _read(spark)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -42,31 +43,21 @@ _PICTURE = (("image", pa.binary()), ("sha256", pa.string()))
 def run(context: Context) -> None:
     generation = context.recipe.generation
     texts = context.view("accepted_texts")
-    images = context.lakehouse.read("images").select("prompt_id", "variant", "image_id", "status")
     for generator in generation.generators:
         spec = generator_spec(generator, generation.quality)
-        asked = partial(requests, generation=generation, name=generator.name, spec=spec, seed=context.recipe.seed)
+        wanted = requests(texts, generation, generator.name, spec, context.recipe.seed)
         if context.sample:
-            _sample(context, asked(texts), generator, spec)
-            continue
-        if context.retry is None:
-            todo = asked(texts, there=images)
+            _sample(context, wanted, generator, spec)
         else:
-            todo = work_left(asked(texts), images, ["image_id"], context.retry)
-        own = F.col("spec_id") == spec.spec_id
-        run_waves(context, "images", todo, partial(rendered, generator=generator, spec=spec), alike=own)
+            images = context.lakehouse.read("images").select("image_id", "status")
+            todo = work_left(wanted, images, ["image_id"], context.retry)
+            own = F.col("spec_id") == spec.spec_id
+            run_waves(context, "images", todo, partial(rendered, generator=generator, spec=spec), alike=own)
 
 
-def requests(
-    texts: DataFrame,
-    generation: Generation,
-    name: str,
-    spec: DiffusersGenerator,
-    seed: int,
-    there: DataFrame | None = None,
-) -> DataFrame:
+def requests(texts: DataFrame, generation: Generation, name: str, spec: DiffusersGenerator, seed: int) -> DataFrame:
     """texts -> one row a picture to render: every variant in every regime, `candidates` times, with its seed, size and
-    id; without those that are `there` (prompt_id, variant, image_id).
+    id.
     """
     sizes: dict[str, Any] = {
         regime: [dimensions(size) for size in sizes] for regime, sizes in sorted(generation.regimes.items())
@@ -77,10 +68,6 @@ def requests(
         return map(each, batches)
 
     chosen = texts.where(F.col("variant").isin(*generation.variants)).select(*_ASKED)
-    if there is not None:
-        # An anti-join by image_id would carry a row a picture out of Python and through a shuffle, to drop nearly all.
-        of_text = there.groupBy("prompt_id", "variant").agg(F.collect_list("image_id").alias("there"))
-        chosen = chosen.join(of_text, ["prompt_id", "variant"], "left")
     return chosen.mapInArrow(asked, schema=from_arrow_schema(pa.schema(ROW)))
 
 
@@ -107,29 +94,27 @@ def _requests(
     spec: dict[str, Any],
     seed: int,
 ) -> pa.RecordBatch:
-    """The pictures of a batch of texts that are not there: the candidates of a regime lie together, and the regimes of a
-    text.
-    """
-    regimes = [regime for regime in sizes for _ in range(candidates)]
-    texts: list[int] = []
-    made: dict[str, list[Any]] = {name: [] for name in ("image_id", "regime", "candidate", "seed", "width", "height")}
-    there = batch["there"].to_pylist() if "there" in batch.schema.names else [None] * len(batch)
-    columns = (batch[column].to_pylist() for column in ("prompt_id", "variant", "text"))
-    for number, (prompt, variant, text, known) in enumerate(zip(*columns, there, strict=True)):
-        seeds: list[int] = []
-        chosen: list[tuple[int, int]] = []
+    """Columns of all pictures of a batch of texts: the candidates of a regime lie together, and the regimes of a text."""
+    ids: list[str] = []
+    seeds: list[int] = []
+    chosen: list[tuple[int, int]] = []
+    for prompt, variant, text in zip(*(batch[column].to_pylist() for column in _ASKED[:3]), strict=True):
+        first = len(seeds)
         for regime, choices in sizes.items():
             of_regime = candidate_seeds(seed, prompt, variant, regime, name, candidates)
             seeds += of_regime
             chosen += [choices[n] for n in size_choices(of_regime, len(choices))]
-        ids = image_ids(text, spec, seeds, chosen)
-        for n in [n for n, image in enumerate(ids) if image not in known] if known else range(len(ids)):
-            texts.append(number)
-            for values, value in zip(
-                made.values(), (ids[n], regimes[n], n % candidates, seeds[n], *chosen[n]), strict=True
-            ):
-                values.append(value)
-    of_text = pa.array(texts, pa.int64())
+        ids += image_ids(text, spec, seeds[first:], chosen[first:])
+    rows = len(batch)
+    made = {
+        "image_id": ids,
+        "regime": [regime for regime in sizes for _ in range(candidates)] * rows,
+        "candidate": [*range(candidates)] * len(sizes) * rows,
+        "seed": seeds,
+        "width": [width for width, _ in chosen],
+        "height": [height for _, height in chosen],
+    }
+    of_text = pa.array(np.repeat(np.arange(rows), len(sizes) * candidates))
     arrays = [pa.array(made[c], kind) if c in made else batch[c].take(of_text).cast(kind) for c, kind in ROW]
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(ROW))
 
