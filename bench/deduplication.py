@@ -13,6 +13,7 @@ How it grows: with n prompts of m sets, and c cells in the large ones,
 from __future__ import annotations
 
 import json
+import random
 import shutil
 import statistics
 import subprocess
@@ -176,9 +177,11 @@ def _print_curve(spark: SparkSession, folder: Path) -> None:
     for number, size in enumerate(SIZES):
         while len(prompts) < size:
             prompts += corpus(seed=1 + len(prompts))
+        chosen = prompts[:size]
+        random.Random(size).shuffle(chosen)  # ids are hashes: which prompt comes first says nothing of its words
         bench = Bench(spark, folder / f"curve_{number}")
-        bench.fill(prompts[:size])
-        bench.put_vectors(_word_sums([prompt.text for prompt in prompts[:size]]))
+        bench.fill(chosen)
+        bench.put_vectors(_word_sums([prompt.text for prompt in chosen]))
         sizes.append(size)
         for guard, found in times.items():
             rules = Deduplication(guard=guard)
