@@ -247,8 +247,9 @@ def _guarded(work: Callable[[], None]) -> int:
     except (RecipeError, JobError) as error:
         print(error, file=sys.stderr, flush=True)
         return 2 if isinstance(error, RecipeError) else 1
-    except KeyboardInterrupt:
-        print(f"Stopped. What was committed stays; go on with: {_same_command()}", file=sys.stderr, flush=True)
+    except KeyboardInterrupt as stopped:
+        if not stopped.args:
+            _say_stopped()
         return 130
     except Exception as error:
         said = explained(error)
@@ -282,7 +283,12 @@ def explained(error: Exception) -> str | None:
 
 def _interrupt(signum: int, frame: object) -> None:
     logging.disable()  # py4j logs the traceback of what it was waiting for
-    raise KeyboardInterrupt
+    _say_stopped()  # at once: what is printed goes through the JVM of spark-submit, which ends as well
+    raise KeyboardInterrupt("said")
+
+
+def _say_stopped() -> None:
+    print(f"Stopped. What was committed stays; go on with: {_same_command()}", file=sys.stderr, flush=True)
 
 
 def _same_command() -> str:
