@@ -300,6 +300,7 @@ def test_a_jvm_that_is_killed_is_said(started: Callable[..., Run], tmp_path: Pat
             os.kill(pid, signal.SIGKILL)
     assert run.end() == 1, run.output
     assert "Spark's JVM has ended" in run.output, run.output
+    assert "Traceback" not in run.output, run.output
     goes_on(started, "generate_images", tmp_path, undisturbed)
 
 
