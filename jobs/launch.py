@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from py4j.protocol import Py4JError, Py4JNetworkError
+from py4j.protocol import Py4JError
 
 from conf.loading import RecipeError
 from conf.recipe import Recipe, load_recipe
@@ -141,6 +141,8 @@ def _launch(run: Job, options: dict[str, Any], by_policy: bool) -> None:
     context = open_context(
         recipe, catalog_schema, **{k: options[k] for k in ("plan", "retry", "sample") if k in options}
     )
+    if not on_databricks():
+        _quiet_about_the_jvm(context.spark)
     # Spark's own handler asks the JVM to cancel its jobs, on the connection that waits for an answer.
     signal.signal(signal.SIGINT, _interrupt)
     try:
@@ -271,7 +273,7 @@ def explained(error: Exception) -> str | None:
             return str(sentence)
     if raised := re.search(r"\[USER_RAISED_EXCEPTION\] (.+?)(?: SQLSTATE|$)", text, re.MULTILINE):
         return raised[1]
-    if isinstance(error, (Py4JNetworkError, ConnectionRefusedError)):
+    if not _jvm_answers():
         return "Spark's JVM has ended: it was stopped, or killed because the machine was short of memory."
     if os.strerror(errno.ENOSPC) in text:
         return (
@@ -279,6 +281,32 @@ def explained(error: Exception) -> str | None:
             " Make room."
         )
     return None
+
+
+def _jvm_answers() -> bool:
+    """True also where no JVM was started yet. A dead one shows as many errors: refused, reset, a class that is not there."""
+    from pyspark import SparkContext
+
+    if SparkContext._gateway is None:
+        return True
+    try:
+        cast(Any, SparkContext._gateway.jvm).System.nanoTime()
+    except (Py4JError, OSError):
+        return False
+    return True
+
+
+def _quiet_about_the_jvm(spark: SparkSession) -> None:
+    """That the JVM has ended is said once, by `explained`; PySpark and py4j would print a traceback each besides."""
+    logging.getLogger().addFilter(lambda record: record.msg != "Exception while sending command.")
+    server = cast(Any, spark.sparkContext)._accumulatorServer
+    printed = server.handle_error
+
+    def handle_error(request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), (EOFError, ConnectionError)):
+            printed(request, client_address)
+
+    server.handle_error = handle_error
 
 
 def _interrupt(signum: int, frame: object) -> None:

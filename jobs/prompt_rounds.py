@@ -1,13 +1,16 @@
 """Rounds of comparing: which prompt stands for which, over as many tasks as there are places to compare in.
 
-A round has two passes. The first goes through every place (a set that the guard makes, or a cell of a large one) in
-order of precedence: a prompt like a kept one of its place is that one's duplicate, another is kept there for now. In
-the second those that are kept for now visit the next nearest cells. One that meets nothing like it that comes before it
-is kept for good. One that meets a prompt that is kept for good is its duplicate. What is left, few, goes to the next
-round: prompts that met one whose own fate is open, and prompts whose keeper of the first pass was not kept.
+A round first asks what is new among the kept: every open prompt is compared with those that live in the cells it
+visits, and one that is like them is a duplicate. Then every place (a set that the guard makes, or a cell of a large one)
+is gone through in order of precedence: a prompt like a kept one of its place is that one's duplicate, another is kept
+there for now. Last, those that are kept for now visit the next nearest cells, and one that meets nothing like it that
+comes before it is kept for good. What is left goes to the next round: prompts that met one whose own fate is open, and
+prompts that stood behind them.
 
 So no duplicate stands for another, each is itself like the one that was kept, a prompt that was kept stays kept, and
-nothing depends on how Spark cuts the rows. The first undecided prompt is decided in every round, so the rounds end.
+nothing depends on how Spark cuts the rows. The first open prompt is decided in every round, so the rounds end; they are
+few, because all that have nothing open like them before them are decided at once (greedy independent sets in a random
+order take a logarithm of rounds: Fischer and Noever, SODA 2018; ids are hashes).
 """
 
 from __future__ import annotations
@@ -54,26 +57,24 @@ def _with_cells(placed: DataFrame, large: DataFrame, cells: int, probes: int) ->
 
 def _rounds(placed: DataFrame, similarity: float, tasks: int) -> Iterator[DataFrame]:
     known, pending = placed.where("known"), placed.where("not known")
+    compare = second_pass(similarity)
     while True:
+        if not known.isEmpty():
+            met_known = _visits(known, pending, tasks).mapInArrow(compare, schema=from_arrow_schema(NEAR))
+            yield (gone := stored(_most_similar(met_known)))
+            pending = stored(pending.join(gone, "prompt_id", "left_anti"))
         places = _by_place(known, pending, tasks)
         local = stored(places.mapInArrow(first_pass(similarity), schema=from_arrow_schema(LOCAL)))
         for_now = local.where(F.col("kept_id") == F.col("prompt_id")).where(F.col("cell") != NO_CELL)
-        meetings = _visits(known, for_now, tasks)
-        near = stored(meetings.mapInArrow(second_pass(similarity), schema=from_arrow_schema(NEAR)))
-        if near.isEmpty():
-            yield local.select(*_ANSWER)
+        for_now = for_now.select(*PLACED.names)
+        near = _visits(for_now, for_now, tasks).mapInArrow(compare, schema=from_arrow_schema(NEAR))
+        met = stored(near.select(F.col("prompt_id").alias("kept_id")).distinct())
+        yield local.join(met, "kept_id", "left_anti").select(*_ANSWER)
+        if met.isEmpty():
             return
-        met = near.select("prompt_id").distinct()
-        good = stored(for_now.join(met, "prompt_id", "left_anti").select(*PLACED.names))
-        gone = stored(_duplicates(near, good))
-        lost = local.join(met.withColumnRenamed("prompt_id", "kept_id"), "kept_id", "left_semi")  # the met ones too
-        yield local.join(lost.select("prompt_id"), "prompt_id", "left_anti").select(*_ANSWER)
-        yield gone
-        left = stored(lost.select("prompt_id").join(gone, "prompt_id", "left_anti"))
-        if left.isEmpty():
-            return
-        known = known.unionByName(good.withColumn("known", F.lit(True)))
-        pending = placed.join(left, "prompt_id", "left_semi")
+        known = stored(for_now.join(met, F.col("prompt_id") == F.col("kept_id"), "left_anti"))
+        known = known.withColumn("known", F.lit(True))
+        pending = stored(pending.join(local.join(met, "kept_id", "left_semi"), "prompt_id", "left_semi"))
 
 
 def stored(frame: DataFrame) -> DataFrame:
@@ -97,23 +98,18 @@ def _by_place(known: DataFrame, pending: DataFrame, tasks: int) -> DataFrame:
     return _spread(rows, tasks, F.desc("known"), "started", "prompt_id")
 
 
-def _visits(known: DataFrame, for_now: DataFrame, tasks: int) -> DataFrame:
-    """Prompts that are kept for now in the cells that they visit, with what lives there, sorted for the second pass."""
+def _visits(hosts: DataFrame, guests: DataFrame, tasks: int) -> DataFrame:
+    """The guests in the cells that they visit, with the hosts that live there, for the second pass."""
     columns = [name for name in PLACED.names if name != "cell"]
-    guests = for_now.select(*columns, F.explode("visits").alias("cell"), F.lit(True).alias("visitor"))
-    visited = guests.select("set", "cell").distinct()
-    hosts = known.where(F.col("cell") != NO_CELL).join(visited, ["set", "cell"], "left_semi")
-    hosts = hosts.unionByName(for_now.select(*PLACED.names)).withColumn("visitor", F.lit(False))
-    return _spread(hosts.unionByName(guests), tasks)
+    visitors = guests.select(*columns, F.explode("visits").alias("cell"), F.lit(True).alias("visitor"))
+    visited = visitors.select("set", "cell").distinct()
+    living = hosts.join(visited, ["set", "cell"], "left_semi").withColumn("visitor", F.lit(False))
+    return _spread(living.unionByName(visitors), tasks)
 
 
-def _duplicates(near: DataFrame, good: DataFrame) -> DataFrame:
-    """The prompts that met one that is kept for good, with the most similar such one."""
-    fixed = good.select(F.col("prompt_id").alias("other"), F.lit(True).alias("good"))
-    certain = near.join(fixed, "other", "left").where("known or good")
-    best = certain.groupBy("prompt_id").agg(
-        F.max(F.struct("similarity", F.col("other").alias("kept_id"))).alias("best")
-    )
+def _most_similar(near: DataFrame) -> DataFrame:
+    """One answer for each prompt that met a kept one."""
+    best = near.groupBy("prompt_id").agg(F.max(F.struct("similarity", F.col("other").alias("kept_id"))).alias("best"))
     return best.select("prompt_id", "best.kept_id", "best.similarity")
 
 

@@ -41,9 +41,7 @@ PLACED = pa.schema(
 # What the first pass says of a prompt that is not known. vector is null where no second pass will look at it.
 LOCAL = pa.schema([*PLACED, ("kept_id", pa.string()), ("similarity", pa.float64())])
 # Two prompts of different cells that are alike: other comes first, or is known.
-NEAR = pa.schema(
-    [("prompt_id", pa.string()), ("other", pa.string()), ("similarity", pa.float64()), ("known", pa.bool_())]
-)
+NEAR = pa.schema([("prompt_id", pa.string()), ("other", pa.string()), ("similarity", pa.float64())])
 
 
 def first_pass(similarity: float) -> Pass:
@@ -180,7 +178,7 @@ def _near(table: pa.Table, similarity: float) -> pa.Table:
     after = known[host] | (started[guest] > started[host])
     after |= (started[guest] == started[host]) & (ids[guest] > ids[host])
     later, earlier = np.where(after, guest, host), np.where(after, host, guest)
-    columns = (ids[later], ids[earlier], cosine.astype(np.float64).round(_DECIMALS), known[host])
+    columns = (ids[later], ids[earlier], cosine.astype(np.float64).round(_DECIMALS))
     return pa.table([pa.array(column) for column in columns], schema=NEAR)
 
 

@@ -14,7 +14,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 import jobs.prompt_rounds as prompt_rounds
 from jobs.prompt_rounds import compared_in_places, stored
-from udfs.prompt_groups import NO_CELL, NO_FACTS, PLACED
+from udfs.prompt_groups import NO_CELL, NO_FACTS, PLACED, Vectors
 
 ALIKE = float(np.cos(np.radians(10.0)))
 Answer = dict[str, tuple[str, float | None]]
@@ -26,10 +26,13 @@ def world(seed: int, worlds: int = 40) -> list[dict[str, Any]]:
     rows = []
     for number in range(worlds):
         for angle in draw.integers(0, 180, draw.integers(1, 16)):
-            radians = np.radians(float(angle))
-            vector = np.array([np.cos(radians), np.sin(radians)], dtype=np.float32)
-            rows.append({"prompt_id": f"{draw.integers(1 << 60):016x}", "set": number, "vector": vector.tobytes()})
+            name = f"{draw.integers(1 << 60):016x}"
+            rows.append({"prompt_id": name, "set": number, "vector": direction(float(angle)).tobytes()})
     return rows
+
+
+def direction(degrees: float) -> Vectors:
+    return np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))], dtype=np.float32)
 
 
 def compare(spark: SparkSession, rows: list[dict[str, Any]], known: set[str], tasks: int) -> Answer:
@@ -77,3 +80,22 @@ def test_each_is_like_the_one_that_stands_for_it_however_spark_cuts_the_rows(
     assert not later.keys() & before.keys()
     new = {name for name, (stands, _) in later.items() if stands == name}
     assert all(stands in known | new for stands, _ in later.values())
+
+
+def test_a_crowd_across_a_border_is_decided_at_once(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All are like the first prompt, which lives in the other cell, and like each other: none must wait for the rest."""
+    monkeypatch.setattr(prompt_rounds, "WHOLE_SET", 0)
+    monkeypatch.setattr(prompt_rounds, "_centers", lambda placed, cells: np.stack([direction(0.0), direction(10.0)]))
+    rounds = []
+    through_places = prompt_rounds._by_place
+
+    def counted(*arguments: Any) -> Any:
+        rounds.append(arguments)
+        return through_places(*arguments)
+
+    monkeypatch.setattr(prompt_rounds, "_by_place", counted)
+    angles = {"0": 0.0} | {f"{number:02d}": float(each) for number, each in enumerate(np.linspace(5.5, 9.5, 30), 1)}
+    rows = [{"prompt_id": name, "set": 1, "vector": direction(angle).tobytes()} for name, angle in angles.items()]
+    answers = compare(spark, rows, set(), tasks=2)
+    assert {stands for stands, _ in answers.values()} == {"0"}
+    assert len(rounds) == 2

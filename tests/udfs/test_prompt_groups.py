@@ -154,20 +154,20 @@ def test_a_place_is_never_cut(sets: list[int], rows_a_batch: int) -> None:
     assert all(not one & other for one, other in pairwise(found))
 
 
-def near(*rows: Row, visitors: str) -> set[tuple[str, str, bool]]:
+def near(*rows: Row, visitors: str) -> set[tuple[str, str]]:
     found = second_pass(cos(10))(placed(*rows, visitors=visitors).to_batches())
-    return {(row["prompt_id"], row["other"], row["known"]) for batch in found for row in batch.to_pylist()}
+    return {(row["prompt_id"], row["other"]) for batch in found for row in batch.to_pylist()}
 
 
 def test_of_two_that_meet_the_earlier_is_named_as_the_other() -> None:
     host, before, after = ("h", 2, False, 1, 0, 0.0), ("g", 2, False, 1, 0, 3.0), ("i", 1, False, 1, 0, 3.0)
-    assert near(host, before, visitors="g") == {("h", "g", False)}
-    assert near(host, after, visitors="i") == {("h", "i", False)}
-    assert near(host, ("z", 2, False, 1, 0, 3.0), visitors="z") == {("z", "h", False)}
+    assert near(host, before, visitors="g") == {("h", "g")}
+    assert near(host, after, visitors="i") == {("h", "i")}
+    assert near(host, ("z", 2, False, 1, 0, 3.0), visitors="z") == {("z", "h")}
 
 
 def test_what_was_kept_before_comes_first_whenever_it_was_written() -> None:
-    assert near(("k", 9, True, 1, 0, 0.0), ("a", 1, False, 1, 0, 3.0), visitors="a") == {("a", "k", True)}
+    assert near(("k", 9, True, 1, 0, 0.0), ("a", 1, False, 1, 0, 3.0), visitors="a") == {("a", "k")}
 
 
 def test_two_visitors_and_two_that_live_there_do_not_meet() -> None:
