@@ -35,7 +35,7 @@ def run(context: Context) -> None:
     run_waves(
         context,
         "enhanced_prompts",
-        with_tries(work_left(inputs, done, ["prompt_id"], context.retry), done),
+        work_left(inputs, done, ["prompt_id"], context.retry),
         lambda wave: enhanced(wave, texts, parameters),
         order=(*STRATUM, "prompt_id"),
         noun="prompts",
@@ -47,12 +47,6 @@ def run(context: Context) -> None:
             " or a model changed since. Their scores count as they are; delete these rows, and this job writes and screens"
             " them anew."
         )
-
-
-def with_tries(todo: DataFrame, done: DataFrame) -> DataFrame:
-    """Each prompt with how often its enhancer was asked before, so that a second try is drawn otherwise."""
-    tried = done.groupBy("prompt_id").agg(F.count(F.lit(1)).alias("tried"))
-    return todo.join(tried, "prompt_id", "left").fillna(0, ["tried"])
 
 
 def with_other_screens(done: DataFrame, screener: str) -> DataFrame:

@@ -63,10 +63,13 @@ def run_waves(
 ) -> None:
     """Transform and append `todo` (small rows, no bytes) wave by wave; with --plan only say what there is to do.
 
+    todo: with a column `tried`, what failed least often comes first: rows that fail each time must not stop the others at the
+    ceiling for ever.
     transform: a wave's rows -> rows of `table` without wave, run_id and created_at. alike: which rows of the table are of
     the same model, so that their seconds say how long these will take; all of them if None.
     Raises JobError when more than recipe.run.max_error_fraction of the rows are errors; the committed waves stay.
     """
+    order = ("tried", *order) if "tried" in todo.columns else order
     seconds = partial(_mean_seconds, context, table, F.lit(True) if alike is None else alike)
     if context.plan:
         rows, total = numbered(todo, order)
@@ -81,12 +84,14 @@ def run_waves(
 
 
 def work_left(inputs: DataFrame, done: DataFrame, key: Sequence[str], retry: str | None) -> DataFrame:
-    """The inputs without a row in `done`; with retry 'errors' those whose rows there are errors only."""
+    """The inputs without a row in `done`; with retry 'errors' those whose rows there are errors only. tried: how often each
+    was an error before.
+    """
     if retry == "errors":
         good = done.where("status = 'ok'").select(*key)
-        failed = done.where("status = 'error'").select(*key).join(good, [*key], "left_anti")
-        return inputs.join(failed, [*key], "left_semi")
-    return inputs.join(done.select(*key), [*key], "left_anti")
+        failed = done.where("status = 'error'").join(good, [*key], "left_anti")
+        return inputs.join(failed.groupBy(*key).agg(F.count(F.lit(1)).alias("tried")), [*key])
+    return inputs.join(done.select(*key), [*key], "left_anti").withColumn("tried", F.lit(0))
 
 
 def answered(rows: DataFrame, stage: Stage) -> DataFrame:

@@ -185,7 +185,7 @@ class Screener:
     def _asked(self, item: Prepared) -> Asked:
         row = item.row
         words = {axis: known.get(row[axis]) for axis, known in self._about.items()}
-        return Asked(row["text"], words["category"], words["style"], item.facts)
+        return Asked(row["text"], words["category"], words["style"], item.facts, row["tried"])
 
     def _vectors(self, batch: list[Prepared]) -> list[Vectors]:
         made = iter(encoded(self._embedder, [item.tokens for item in batch if item.tokens is not None]))

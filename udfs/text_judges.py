@@ -34,12 +34,15 @@ class VerdictError(ChatError):
 
 @dataclass(frozen=True)
 class Asked:
-    """A text to judge. category, style: what the label means, None without a label; facts: what it must state."""
+    """A text to judge. category, style: what the label means, None without a label; facts: what it must state.
+    tried: how often it was asked before without an answer.
+    """
 
     text: str
     category: str | None
     style: str | None
     facts: Sequence[Atom]
+    tried: int = 0
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def attributes(asked: Asked, answer: Answer) -> Verdict:
 
 
 def _text_alone(asked: Asked, _: Instructions | None) -> Request:
-    return ask(asked.text)
+    return ask(asked.text, tried=asked.tried)
 
 
 def _attribute_questions(asked: Asked, instructions: Instructions | None) -> Request | None:
@@ -115,7 +118,7 @@ def _attribute_questions(asked: Asked, instructions: Instructions | None) -> Req
     if not questions or instructions is None:
         return None
     values = {"text": asked.text, "questions": "\n".join(questions.values()), "keys": ", ".join(questions)}
-    return instructions.request(values, _schema(questions))
+    return instructions.request(values, _schema(questions), asked.tried)
 
 
 def _questions(asked: Asked) -> dict[str, str]:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
 
 from conf.chat import LanguageModel
 from conf.recipe import Enhancement, Run, Screen
@@ -70,12 +69,6 @@ def test_rows_in_and_rows_out(lakehouse: Lakehouse, tmp_path: Path, capsys: pyte
     run(lakehouse, "e3", screen=Screen(names=str(names)))
     assert "3 texts were screened by other screens than screens@" in capsys.readouterr().out
     assert lakehouse.version("enhanced_prompts") == version
-
-
-def test_a_try_is_counted(spark: SparkSession) -> None:
-    todo = spark.createDataFrame([("a",), ("b",)], "prompt_id string")
-    done = spark.createDataFrame([("a",), ("a",), ("c",)], "prompt_id string")
-    assert sorted(map(tuple, enhance_prompts.with_tries(todo, done).collect())) == [("a", 2), ("b", 0)]
 
 
 def test_an_error_is_a_row_and_is_tried_again_when_asked(

@@ -125,6 +125,8 @@ def test_judges_answer_by_an_endpoint_and_a_failed_row_is_asked_again_alone(
         assert len(server.asked) == asked, "what was answered is not asked again"
         again = run(lakehouse, "s5", retry="errors", **judged)
         assert len(server.asked) == asked + 2
+        seeds = [body["seed"] for body in server.bodies if body["messages"][-1]["content"] == PROMPTS[1]["text"]]
+        assert len(seeds) == len({*seeds}) == 2, "what failed is drawn otherwise"
         assert (again["p2"]["status"], again["p2"]["prompt_qwen3_guard"]) == ("ok", 0)
 
 

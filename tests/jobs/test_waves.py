@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from conf.recipe import Run
 from jobs.launch import Context, JobError, task_slots
 from jobs.lock import table_lock
-from jobs.waves import Progress, _next_wave, duration, numbered, run_waves
+from jobs.waves import Progress, _next_wave, duration, numbered, run_waves, work_left
 from schemas.delta import Lakehouse
 from tests.recipes import small_recipe
 
@@ -80,6 +80,23 @@ def test_too_many_errors_stop_the_run_and_keep_what_was_committed(context: Conte
     ):
         run_waves(context, "captions", todo, captioned("error"), order=["image_id"])
     assert context.lakehouse.read("captions").where("status = 'error'").count() == 64
+
+
+def test_of_rows_to_retry_those_that_failed_least_often_come_first(spark: SparkSession) -> None:
+    """Else rows that fail each time would stop the others at the ceiling for ever."""
+    inputs = spark.createDataFrame([(name,) for name in "abcd"], "image_id string")
+    rows = [("a", "error"), ("a", "error"), ("b", "error"), ("c", "error"), ("c", "ok")]
+    done = spark.createDataFrame(rows, "image_id string, status string")
+    todo = work_left(inputs, done, ["image_id"], "errors")
+    assert sorted(map(tuple, todo.collect())) == [("a", 2), ("b", 1)]
+    assert [tuple(row) for row in work_left(inputs, done, ["image_id"], None).collect()] == [("d", 0)]
+
+
+def test_a_wave_takes_first_what_failed_least_often(context: Context) -> None:
+    todo = context.spark.range(200).selectExpr("format_string('%03d', id) image_id", "if(id < 100, 2, 1) tried")
+    with pytest.raises(JobError):
+        run_waves(context, "captions", todo, captioned("error"), order=["image_id"])
+    assert context.lakehouse.read("captions").where("image_id < '100'").isEmpty()
 
 
 def _hold(context_root: str, ready: Any, done: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,16 @@ def test_the_facts_are_in_the_question() -> None:
     words = chat.asked[0].messages[0]["content"]
     assert "- count cat 2\n- color cat red" in words
     assert "category Snow, Places" in words
+
+
+@pytest.mark.parametrize("kind", [*FORMATS])
+def test_a_text_that_got_no_answer_is_asked_with_another_seed(kind: str) -> None:
+    chat = Said(lambda _: "no answer")
+    judge = LoadedTextJudge(TextJudge(kind, None, INSTRUCTIONS), chat)  # type: ignore[arg-type]
+    judge.judge([TEXT, TEXT, replace(TEXT, tried=1), replace(TEXT, tried=2)])
+    first, same, *again = [request.seed for request in chat.asked]
+    assert first == same
+    assert len({first, *again}) == 3
 
 
 def test_a_model_in_process_answers_too(tmp_path: Path) -> None:
