@@ -27,16 +27,18 @@ from jobs.prompt_rounds import compared_in_places, stored
 from jobs.specs import embedder_spec
 from jobs.waves import answered, run_waves
 from schemas.delta import with_run
+from udfs.attributes import QUOTED
 from udfs.embedders import COLUMNS, MiniLM, SentenceEmbedder
 from udfs.harness import Stage
 from udfs.prompt_cells import placing
 from udfs.prompt_groups import PLACED
 
 ALL_PAIRS_AT_MOST = 200_000  # prompts; one task compares them
-# Lower case without punctuation; %, &, #, @ and a point inside a number are words, and what stands in double quotes
+# Lower case without punctuation; %, &, #, @ and a point inside a number are words, and what stands in quotes
 # counts letter for letter.
 _WORDS = r"trim(regexp_replace(lower(text), '((?<!\\d)[.]|[.](?!\\d)|[\\p{P}\\s&&[^%&#@.]])+', ' '))"
-_QUOTED = r"""array_join(regexp_extract_all(text, '["“”«»]([^"“”«»]+)["“”«»]', 1), '|')"""
+_PATTERN = f"(?U){QUOTED.pattern}".replace("\\", "\\\\").replace("'", "\\'")  # as a literal of SQL
+_QUOTED = f"array_join(transform(regexp_extract_all(text, '{_PATTERN}', 0), t -> substr(t, 2, len(t) - 2)), '|')"
 SAME_WORDS = f"concat({_WORDS}, '|', {_QUOTED})"
 Spec = MiniLM | SentenceEmbedder
 _COMPARED = ("prompt_id", "text", "atoms", "category", "style", "started")

@@ -156,7 +156,7 @@ def _restore(context: Context, release: Release, samples: DataFrame, counts: dic
     if shards:
         write_shards(context, samples, release, names, shards)
     manifest = json.loads(release.manifest)
-    write_side_files(release.folder, manifest)
+    write_side_files(release.folder, manifest, damaged)
     for name in sorted({*damaged} - {MANIFEST}):
         if file_sha256(release.folder / name) != manifest["files"][name]["sha256"]:
             (release.folder / name).unlink()  # it may have the right size: then the next run would take it

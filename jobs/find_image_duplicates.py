@@ -41,7 +41,7 @@ def run(context: Context) -> None:
             total = scored.count()
             todo = f"all {total:,} would be grouped anew" if anew else f"they would be compared with all {total:,}"
             context.say(f"image_duplicates: {fresh:,} pictures not compared yet; {todo}")
-        elif not fresh and not gone:
+        elif not fresh and not anew:
             context.say("image_duplicates: nothing to do")
         else:
             pictures = both.where("scored_at is not null").drop("scored_at", "compared_at")

@@ -15,6 +15,9 @@ from pyspark.sql import functions as F
 from conf.paths import resolve_model
 from conf.recipe import Recipe
 from jobs.launch import Context
+from jobs.prompt_screens import recipe_screens
+from jobs.scoring import scorer_specs
+from jobs.specs import embedder_spec
 from schemas.tables import TABLES
 from udfs.ids import content_id
 
@@ -41,6 +44,8 @@ def fingerprint(recipe: Recipe) -> str:
             "recipe": recipe.model_dump(mode="json"),
             "labels": recipe.labels.model_dump(mode="json"),
             "policy": recipe.gates.model_dump(mode="json"),
+            "screens": [recipe_screens(recipe).model, embedder_spec(recipe.deduplication.embedder).model],
+            "scorers": {name: spec.model for name, spec in scorer_specs(recipe).items()},
             "models": [resolve_model(str(model.model), model.revision)[1] for model in models],
             "files": own,
             "packages": sorted(f"{package.name}={package.version}" for package in distributions()),

@@ -195,7 +195,7 @@ def start_spark(name: str) -> SparkSession:
     """The session; its properties come from spark-submit's properties file (set-up puts the embedded default's into the
     environment).
     """
-    from pyspark import SparkConf
+    from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -203,6 +203,7 @@ def start_spark(name: str) -> SparkSession:
     # (3 GB and minutes).
     builder = SparkSession.builder.config("spark.sql.constraintPropagation.enabled", "false")
     # A worker holds an accelerator and its model as long as it lives: no more workers than accelerators.
+    cast(Any, SparkContext)._ensure_initialized()  # before it a SparkConf reads neither the defaults nor spark-submit's
     if (devices := accelerators()) and SparkConf().get("spark.master") == EVERY_CORE:
         builder = builder.master(f"local[{devices},3]")
     spark = builder.appName(name).getOrCreate()

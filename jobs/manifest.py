@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,11 @@ def side_files(manifest: dict[str, Any]) -> dict[str, bytes]:
     return files | {CARD: card(manifest).encode()}
 
 
-def write_side_files(folder: Path, manifest: dict[str, Any]) -> None:
+def write_side_files(folder: Path, manifest: dict[str, Any], only: Container[str] | None = None) -> None:
+    """only: of these names; a newer Goldpan may word the others otherwise than the release has them."""
     for name, data in side_files(manifest).items():
-        write_file(folder / name, data)
+        if only is None or name in only:
+            write_file(folder / name, data)
 
 
 def write_manifest(folder: Path, manifest: str) -> None:

@@ -56,14 +56,15 @@ def _with_cells(placed: DataFrame, large: DataFrame, cells: int, probes: int) ->
 
 
 def _rounds(placed: DataFrame, similarity: float, tasks: int) -> Iterator[DataFrame]:
-    known, pending = placed.where("known"), placed.where("not known")
+    kept = fresh = placed.where("known")
+    pending = placed.where("not known")
     compare = second_pass(similarity)
     while True:
-        if not known.isEmpty():
-            met_known = _visits(known, pending, tasks).mapInArrow(compare, schema=from_arrow_schema(NEAR))
+        if not fresh.isEmpty():
+            met_known = _visits(fresh, pending, tasks).mapInArrow(compare, schema=from_arrow_schema(NEAR))
             yield (gone := stored(_most_similar(met_known)))
             pending = stored(pending.join(gone, "prompt_id", "left_anti"))
-        places = _by_place(known, pending, tasks)
+        places = _by_place(kept, pending, tasks)
         local = stored(places.mapInArrow(first_pass(similarity), schema=from_arrow_schema(LOCAL)))
         for_now = local.where(F.col("kept_id") == F.col("prompt_id")).where(F.col("cell") != NO_CELL)
         for_now = for_now.select(*PLACED.names)
@@ -72,8 +73,9 @@ def _rounds(placed: DataFrame, similarity: float, tasks: int) -> Iterator[DataFr
         yield local.join(met, "kept_id", "left_anti").select(*_ANSWER)
         if met.isEmpty():
             return
-        known = stored(for_now.join(met, F.col("prompt_id") == F.col("kept_id"), "left_anti"))
-        known = known.withColumn("known", F.lit(True))
+        fresh = stored(for_now.join(met, F.col("prompt_id") == F.col("kept_id"), "left_anti"))
+        fresh = fresh.withColumn("known", F.lit(True))
+        kept = kept.unionByName(fresh)
         pending = stored(pending.join(local.join(met, "kept_id", "left_semi"), "prompt_id", "left_semi"))
 
 

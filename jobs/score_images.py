@@ -90,8 +90,8 @@ class Failures:
         if worst:
             raise JobError(
                 f"raw_scores: a scorer failed on more pictures than run.max_error_fraction = {ceiling:g} allows;"
-                " what the others gave stays. Mend the scorer and run this again with --retry errors, or take it out of"
-                " the recipe; a scorer with another revision fills its scores with --retry stale."
+                " what the others gave stays. Mend the scorer and run this again with --retry errors, then once more"
+                " without it for the rest, or take it out of the recipe; a scorer with another revision fills its scores with --retry stale."
             )
 
 
@@ -171,11 +171,12 @@ def _todo(context: Context, wanted: DataFrame, scorers: ScorerSet) -> DataFrame:
     done = context.lakehouse.read("raw_scores").where(F.col("pass") == pass_id(scorers))
     if context.retry != "errors":
         return rows.join(done.select("image_id").distinct(), "image_id", "left_anti").drop("scorers", "failed")
-    errors = done.where("status = 'error'").select("image_id", F.lit(True).alias("_error")).distinct()
+    errors = done.where("status = 'error'").groupBy("image_id").agg(F.count(F.lit(1)).alias("tried"))
     lame = reduce(or_, (scorer_failed(F.lit(score), F.col("reasons")[score]) for score in scorers.revisions))
     good = done.where((F.col("status") == "ok") & ~lame).select("image_id").distinct()
-    again = rows.join(errors, "image_id", "left").where(F.col("_error") | (F.col("scorers") == F.col("failed")))
-    return again.join(good, "image_id", "left_anti").drop("scorers", "failed", "_error")
+    again = rows.join(errors, "image_id", "left")
+    again = again.where(F.col("tried").isNotNull() | (F.col("scorers") == F.col("failed"))).fillna(0, ["tried"])
+    return again.join(good, "image_id", "left_anti").drop("scorers", "failed")
 
 
 def _say_stale(context: Context, needy: DataFrame) -> None:
@@ -186,7 +187,8 @@ def _say_stale(context: Context, needy: DataFrame) -> None:
     if count:
         context.say(
             f"raw_scores: {count:,} pictures have scores of another revision than the recipe's, of {', '.join(scorers)}: a"
-            " model, an option or Goldpan changed since. Those scores count until --retry stale gives them again."
+            " model, an option or Goldpan changed since. Those scores count until --retry stale gives them again, and"
+            " --retry errors where that fails."
         )
 
 

@@ -53,7 +53,7 @@ def with_pictures(lakehouse: Lakehouse, wave: DataFrame) -> DataFrame:
 
     The rows are broadcast to the scan of the pictures, so no byte is shuffled. A wave runs through the strata in
     order: all strata between its first and its last are wholly in it, so three scans with partition and id-range
-    filters read little else.
+    filters read little else. (Retried rows come by their tries first; then a wave may read more.)
     """
     ranges = wave.groupBy(*STRATUM).agg(F.min("image_id").alias("low"), F.max("image_id").alias("high")).collect()
     ranges = sorted(ranges, key=lambda row: tuple(row[name] for name in STRATUM))

@@ -34,7 +34,7 @@ def run(context: Context) -> None:
     if context.retry == "stale":
         prompts, done = prompts.join(others, "prompt_id", "left_semi"), done.where(own)
     elif context.retry == "errors":
-        done = done.where(own).unionByName(never_answered(done))
+        done = done.where(own).unionByName(never_answered(done).where(~own))
     run_waves(
         context,
         "prompt_scores",
@@ -47,7 +47,8 @@ def run(context: Context) -> None:
     if context.retry is None and (stale := others.count()):
         context.say(
             f"prompt_scores: {stale:,} prompts were screened by other screens than {screens.model}: the recipe, a list or a"
-            " model changed since. Their scores count until --retry stale screens them again."
+            " model changed since. Their scores count until --retry stale screens them again,"
+            " and --retry errors where that fails."
         )
 
 

@@ -18,7 +18,6 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from jobs.launch import Context, JobError, task_slots
 from jobs.lock import table_lock
 from schemas.delta import with_run
-from schemas.sql_views import register_views
 from schemas.tables import STRATUM, TABLES
 from udfs.harness import Stage
 
@@ -70,10 +69,11 @@ def run_waves(
     Raises JobError when more than recipe.run.max_error_fraction of the rows are errors; the committed waves stay.
     """
     order = ("tried", *order) if "tried" in todo.columns else order
-    seconds = partial(_mean_seconds, context, table, F.lit(True) if alike is None else alike)
+    alike = F.lit(True) if alike is None else alike
+    seconds = partial(_mean_seconds, context, table, alike)
     if context.plan:
         rows, total = numbered(todo, order)
-        _say_plan(context, table, rows, total, noun, seconds())
+        _say_plan(context, table, rows, total, noun, seconds(), alike)
         return
     with table_lock(context, table):
         rows, total = numbered(todo, order)
@@ -210,11 +210,14 @@ def _check_ceiling(context: Context, table: str, progress: Progress) -> None:
         )
 
 
-def _say_plan(context: Context, table: str, rows: DataFrame, total: int, noun: str, seconds: float | None) -> None:
+def _say_plan(
+    context: Context, table: str, rows: DataFrame, total: int, noun: str, seconds: float | None, alike: Column
+) -> None:
     failed = 0
     if "status" in TABLES[table].column_names:
-        register_views(context.spark, ["errors"])
-        failed = context.spark.table("errors").where(F.col("table_name") == table).count()
+        own, key = context.lakehouse.read(table).where(alike), TABLES[table].key
+        good = own.where("status = 'ok'").select(*key)
+        failed = own.where("status = 'error'").select(*key).distinct().join(good, [*key], "left_anti").count()
     context.say(f"{table}: {total:,} {noun} to do, {failed:,} failed before")
     if seconds and total:
         tasks = task_slots(context.spark)

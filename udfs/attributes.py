@@ -31,7 +31,7 @@ _NO_NOUNS = STOPS | _BEFORE | COLORS | NUMBERS.keys()
 _SAID_OF = frozenset(["in", "is", "are", "was", "were", "painted", "colored", "dyed"])
 _NO_DENIAL = frozenset(["only", "just", "far"])  # 'not only', 'not far from'
 # A single quote opens where no word ends, and closes where none goes on: the apostrophes of don't and dogs' do neither.
-_QUOTED = re.compile(
+QUOTED = re.compile(
     r'"([^"]+)"|“([^”]+)”|«([^»]+)»|‘((?:[^‘’]|’(?=\w))+)’(?!\w)'
     r"|(?<![\w'])'(?!n'|\d0s)(?=\S)((?:[^'\"“”\n]|'(?=\w))+?)(?<=\S)'(?!\w)"
 )
@@ -41,12 +41,12 @@ _MEDIUM = re.compile(rf"\b({'|'.join(sorted(map(re.escape, MEDIA), key=len, reve
 
 def quoted_texts(text: str) -> list[str]:
     """The texts in double or single quotes, in order, letter for letter."""
-    return ["".join(groups) for groups in _QUOTED.findall(text)]
+    return ["".join(groups) for groups in QUOTED.findall(text)]
 
 
 def unquoted(text: str, instead: str = " ") -> str:
     """The text without what stands in quotes."""
-    return _QUOTED.sub(instead, text)
+    return QUOTED.sub(instead, text)
 
 
 def attributes(text: str) -> frozenset[Attribute]:

@@ -169,11 +169,15 @@ SAME = [
     ("A red fox, in the snow!", "a red fox in the snow"),
     ("low-poly fox", "low poly fox"),
     ("a fox . . . in snow.", "a fox in snow"),
+    ('a sign "Open"', "A sign “Open”."),
+    ("a fox's tail and the dogs' ball", "a fox's tail, and the dogs' ball"),
 ]
 OTHER = [
     ("1.5 apples", "1 5 apples"),
     ('a sign "Open"', 'a sign "OPEN"'),
     ("a sign “Open”", "a sign “OPEN”"),
+    ("a sign 'Open'", "a sign 'OPEN'"),
+    ("a sign ‘Café!’", "a sign ‘Café’"),
     ("SALE 50%", "SALE 50"),
 ]
 

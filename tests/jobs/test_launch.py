@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -184,3 +185,26 @@ def test_flags_that_would_do_something_else_than_they_say_are_refused(
         launch.main(lambda context: None, plan=True, sample=True)
     assert ended.value.code == 2
     assert "--sample" in capsys.readouterr().err
+
+
+MASTER_OF_TWO_GPUS = """
+from jobs import launch
+launch.accelerators = lambda: 2
+if __name__ == "__main__":
+    print("master", launch.start_spark("t").sparkContext.master)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("given", "master"), [((), "local[2,3]"), (("--master", "local[5]"), "local[5]")], ids=["default", "given"]
+)
+def test_a_machine_runs_no_more_tasks_than_it_has_accelerators(
+    given: tuple[str, ...], master: str, tmp_path: Path
+) -> None:
+    """Else a worker without one would end the job; a master that somebody names is left alone."""
+    script = tmp_path / "two.py"
+    script.write_text(MASTER_OF_TWO_GPUS)
+    command = [str(Path(sys.executable).with_name("spark-submit")), *given, str(script)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert f"master {master}\n" in ran.stdout, ran.stdout + ran.stderr

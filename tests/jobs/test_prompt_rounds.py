@@ -99,3 +99,13 @@ def test_a_crowd_across_a_border_is_decided_at_once(spark: SparkSession, monkeyp
     answers = compare(spark, rows, set(), tasks=2)
     assert {stands for stands, _ in answers.values()} == {"0"}
     assert len(rounds) == 2
+
+
+def test_what_was_kept_stands_in_every_round(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """d is more like c, which is kept for now only; when c turns out a duplicate of b, d is still like a."""
+    monkeypatch.setattr(prompt_rounds, "WHOLE_SET", 0)
+    monkeypatch.setattr(prompt_rounds, "_centers", lambda placed, cells: np.stack([direction(5.0), direction(35.0)]))
+    angles = {"a": 0.0, "b": 24.0, "c": 15.0, "d": 8.0}
+    rows = [{"prompt_id": name, "set": 1, "vector": direction(angle).tobytes()} for name, angle in angles.items()]
+    answers = compare(spark, rows, {"a"}, tasks=2)
+    assert {name: stands for name, (stands, _) in answers.items()} == {"b": "b", "c": "b", "d": "a"}
