@@ -14,6 +14,7 @@ import numpy as np
 
 from conf.taxonomy import Taxonomy, load_taxonomy
 from udfs.embedders import minilm
+from udfs.held_atoms import readable
 from udfs.prompt_groups import keepers
 from udfs.writers import GrammarWriter
 
@@ -35,25 +36,26 @@ def speed() -> float:
     return written / (time.process_time() - started)
 
 
-def survival(blocks: int = BLOCKS) -> tuple[int, float]:
-    """(prompts compared, share kept) of a plan of PROMPTS.
+def survival(blocks: int = BLOCKS) -> tuple[int, float, float]:
+    """(prompts compared, share kept with the guard, share kept by the cosine alone) of a plan of PROMPTS.
 
     With the guard, prompts of different styles or categories are never compared: blocks drawn at random stand for all.
     """
     taxonomy = load_taxonomy("fine_t2i")
     writer, plan, embedder = GrammarWriter(taxonomy), _plan(taxonomy), minilm().load("cpu")
     every = list(product(taxonomy.slugs("category"), taxonomy.slugs("style")))
-    compared = kept = 0
+    compared = kept = kept_by_cosine = 0
     for category, style in random.Random(0).sample(every, blocks):
         block = {key: count for key, count in plan.items() if key[1:3] == (category, style)}
         prompts = list(_prompts(writer, block))
         random.Random(0).shuffle(prompts)
         texts = [prompt["text"] for prompt in prompts]
         vectors = np.asarray(embedder.embed(texts), dtype=np.float32)
-        facts = np.unique([json.dumps(prompt["atoms"]) for prompt in prompts], return_inverse=True)[1]
+        facts = np.unique([json.dumps(readable(prompt["atoms"])) for prompt in prompts], return_inverse=True)[1]
         compared += len(texts)
         kept += len(set(keepers(vectors, 0, SIMILARITY, facts)[0]))
-    return compared, kept / compared
+        kept_by_cosine += len(set(keepers(vectors, 0, SIMILARITY)[0]))
+    return compared, kept / compared, kept_by_cosine / compared
 
 
 def _plan(taxonomy: Taxonomy) -> dict[Cell, int]:

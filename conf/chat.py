@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from conf.loading import Frozen
 from conf.taxonomy import Slug
 
 _ONLY = {
-    "openai": ("url", "key_variable", "key_secret", "in_flight", "timeout_seconds", "attempts", "json_schema"),
+    "openai": ("url", "key_variable", "in_flight", "timeout_seconds", "attempts", "json_schema"),
     "transformers": ("dtype", "batch_size"),
 }
+# What options cannot change: the answers would not be those that were asked for, or could not be read.
+_OURS = {
+    "openai": {"messages", "model", "stream", "n", "response_format"},
+    "transformers": {
+        "conversation", "messages", "add_generation_prompt", "continue_final_message", "tokenize", "return_dict",
+        "return_tensors", "return_assistant_tokens_mask", "padding", "truncation", "max_length", "tokenizer_kwargs",
+    },
+}  # fmt: skip
+_ACCESS = re.compile(
+    r"(api|access|private).?key|auth|secret|passw|credential|bearer|cookie|(access|hf|session).?token|^(key|token)$",
+    re.IGNORECASE,
+)
 
 
 class LanguageModel(Frozen):
@@ -31,10 +44,13 @@ class LanguageModel(Frozen):
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: int = Field(default=512, ge=1, description="of an answer")
     licence: str = Field(description="of the model's output")
+    options: dict[str, JsonValue] = Field(
+        default={},
+        description="further keys of a request's body, where null takes one out; in process arguments of the chat template",
+    )
     # of an endpoint
     url: str | None = Field(default=None, description="up to and without /chat/completions, e.g. http://host:8000/v1")
     key_variable: str | None = Field(default=None, description="the environment variable of the workers with the key")
-    key_secret: str | None = Field(default=None, description="a Databricks secret, scope/key")
     in_flight: int = Field(default=16, ge=1, le=1000, description="requests at once, a task")
     timeout_seconds: float = Field(default=120, gt=0, description="until an attempt must have begun to answer")
     attempts: int = Field(default=5, ge=1, description="requests for one answer at most")
@@ -51,9 +67,27 @@ class LanguageModel(Frozen):
                 f"{self.name}: {', '.join(foreign)} belongs to kind {other}, this one is {self.kind}."
                 f" Its own keys are: {', '.join(_ONLY[self.kind])}."
             )
+        self._check_options()
         if self.kind == "openai":
             self._check_endpoint()
         return self
+
+    def _check_options(self) -> None:
+        if ours := sorted(_OURS[self.kind] & self.options.keys()):
+            raise ValueError(
+                f"{self.name}: options cannot hold {', '.join(ours)}: Goldpan sets that itself. Take it out; allowed is what else"
+                f" {'a request to the server' if self.kind == 'openai' else 'the chat template'} may hold."
+            )
+        if self.kind == "openai" and self.options.get("seed") is not None:
+            raise ValueError(
+                f"{self.name}: options can only take the seed out (seed: null): each request has its own,"
+                " or one question would get one answer for ever."
+            )
+        if access := [name for name in _names(self.options) if _ACCESS.search(name)]:
+            raise ValueError(
+                f"{self.name}: options holds {', '.join(access)}, which looks like a key. Never write a key here:"
+                " put an endpoint's into the environment of the workers, and name the variable with key_variable."
+            )
 
     def _check_endpoint(self) -> None:
         if self.url is None:
@@ -64,13 +98,16 @@ class LanguageModel(Frozen):
             )
         if self.url.rstrip("/").endswith("/completions"):
             raise ValueError(f"{self.name}: url must end before /chat/completions, mostly with /v1")
-        if self.key_variable is not None and self.key_secret is not None:
-            raise ValueError(f"{self.name}: key_variable and key_secret say two places for one key; keep one")
         if self.key_variable is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self.key_variable):
             raise ValueError(
                 f"{self.name}: key_variable is no name of an environment variable. It names the variable; never write the key itself here."
             )
-        if self.key_secret is not None and not re.fullmatch(r"[\w.@-]+/[\w.@-]+", self.key_secret):
-            raise ValueError(
-                f"{self.name}: key_secret is no scope/key of a Databricks secret. It names the secret; never write the key itself here."
-            )
+
+
+def _names(value: Any) -> Iterator[str]:
+    """The names in options, at any depth."""
+    if isinstance(value, dict):
+        yield from value
+    if isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _names(part)

@@ -55,23 +55,25 @@ def _without_a_model(context: Context, plan: dict[Cell, int]) -> None:
 
 
 def _by_a_model(context: Context, name: str, chat: Chat, plan: dict[Cell, int]) -> None:
-    """The prompts that one language model is asked for. What is in the table, answer or error, is not asked again; with
-    --retry errors the same requests are, each with the next seed.
+    """The prompts that one language model is asked for. What is in the table, answer or error, is not asked again, whatever
+    it was asked with; with --retry errors those that are errors are, in today's words, each with the next seed.
     """
     entry = context.recipe.language_model(name)
     instruction = load_instruction(context.recipe.prompts.instruction)
     parameters = _json(chat.parameters | {"instruction": content_id(instruction.model_dump(mode="json"))[:12]})
+    done = context.lakehouse.read("prompts").where(F.col("writer") == chat.model)
     own = (F.col("writer") == chat.model) & (F.col("parameters") == parameters)
-    done = context.lakehouse.read("prompts").where(own)
+    targets, present = prompt_plan.of_writer(plan, chat.model), prompt_plan.counts(done)
     if context.retry is None:
-        requests = PromptRequests(context.recipe.labels, instruction, chat.model, parameters, context.recipe.seed)
-        cells = prompt_plan.wanted(context, prompt_plan.of_writer(plan, chat.model), prompt_plan.counts(done))
-        if cells is None:
-            context.say(f"prompts: nothing to do for {chat.model}")
-            return
-        asked = cells.mapInArrow(requests, schema=from_arrow_schema(REQUEST))
+        _say_what_was_asked_otherwise(context, chat, done.where(~own).count())
+        cells = prompt_plan.wanted(context, targets, present)
     else:
-        asked = done.where("status = 'error'").select(*REQUEST.names).dropDuplicates(["prompt_id"])
+        cells = prompt_plan.numbered(context, targets, present)
+    if cells is None:
+        context.say(f"prompts: nothing to do for {chat.model}")
+        return
+    requests = PromptRequests(context.recipe.labels, instruction, chat.model, context.recipe.seed)
+    asked = cells.mapInArrow(requests, schema=from_arrow_schema(REQUEST))
     constants = {
         "source": entry.model,
         "writer": chat.model,
@@ -88,6 +90,14 @@ def _by_a_model(context: Context, name: str, chat: Chat, plan: dict[Cell, int]) 
         noun="prompts",
         alike=own,
     )
+
+
+def _say_what_was_asked_otherwise(context: Context, chat: Chat, prompts: int) -> None:
+    if prompts:
+        context.say(
+            f"prompts: {prompts:,} answers of {chat.model} were asked for with other parameters or another instruction than"
+            " the recipe's. They count; give the language model another revision to ask for all of them anew."
+        )
 
 
 def offline(wave: DataFrame) -> DataFrame:

@@ -69,8 +69,17 @@ def counts(prompts: DataFrame) -> dict[Cell, int]:
 def wanted(context: Context, targets: Mapping[Cell, int], present: Mapping[Cell, int]) -> DataFrame | None:
     """The cells of one writer that lack prompts, with how many each is to have then; None where none lacks any."""
     more = to_add(targets, present, sum(targets.values()))
-    if not more:
+    return _cells(context, {cell: present.get(cell, 0) + count for cell, count in more.items()})
+
+
+def numbered(context: Context, targets: Mapping[Cell, int], present: Mapping[Cell, int]) -> DataFrame | None:
+    """The cells of one writer that prompts were asked for in, with all the numbers that may have been given there."""
+    return _cells(context, {cell: max(count, targets.get(cell, 0)) for cell, count in present.items()})
+
+
+def _cells(context: Context, wanted: Mapping[Cell, int]) -> DataFrame | None:
+    if not wanted:
         return None
-    rows = [(*cell[1:], present.get(cell, 0) + count) for cell, count in more.items()]
+    rows = [(*cell[1:], count) for cell, count in wanted.items()]
     frame = context.spark.createDataFrame(rows, ", ".join(f"{name} string" for name in CELL) + ", wanted int")
     return frame.repartition(4 * context.spark.sparkContext.defaultParallelism)

@@ -6,6 +6,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from conf.scores import SCORES
 from jobs.launch import Context, main
 from jobs.prompt_screens import recipe_screens
 from jobs.waves import answered, run_waves, work_left
@@ -26,6 +27,7 @@ ROW = (
 
 def run(context: Context) -> None:
     screens = recipe_screens(context.recipe)
+    _say_what_no_gate_reads(context)
     read = context.lakehouse.read
     kept = read("prompt_duplicates").where("kept_id = prompt_id").select("prompt_id")
     prompts = read("prompts").where("status = 'ok'").select(*(name for name, _ in ROW)).join(kept, "prompt_id")
@@ -50,6 +52,17 @@ def run(context: Context) -> None:
             " model changed since. Their scores count until --retry stale screens them again,"
             " and --retry errors where that fails."
         )
+
+
+def _say_what_no_gate_reads(context: Context) -> None:
+    gates = {threshold.gate for threshold in context.recipe.gates.thresholds}
+    for judge in context.recipe.screen.judges:
+        scores = [name for name, score in SCORES.items() if score.scorer == judge]
+        if not gates.intersection(scores):
+            context.say(
+                f"prompt_scores: what {judge} answers rejects nothing: the policy {context.recipe.gates.name} has no gate for"
+                f" {', '.join(scores)}."
+            )
 
 
 def with_other_screens(scores: DataFrame, screener: str) -> DataFrame:

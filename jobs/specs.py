@@ -56,24 +56,28 @@ def judge_model(judge: Judge) -> str:
 
 def chat_spec(entry: LanguageModel) -> Chat:
     """The resolved spec of a language model; RecipeError where weights of the hub have no revision."""
-    sampling: dict[str, Any] = {"temperature": entry.temperature, "top_p": entry.top_p, "max_tokens": entry.max_tokens}
+    shared: dict[str, Any] = {
+        "temperature": entry.temperature,
+        "top_p": entry.top_p,
+        "max_tokens": entry.max_tokens,
+        "options": json.dumps(entry.options, sort_keys=True),
+    }
     if entry.kind == "transformers":
         location, revision = resolve_model(entry.model, entry.revision)
         return TransformersChat(
-            entry.name, entry.model, location, revision, entry.dtype, batch_size=entry.batch_size, **sampling
+            entry.name, entry.model, location, revision, entry.dtype, batch_size=entry.batch_size, **shared
         )
     return EndpointChat(
         entry.name,
         entry.model,
         entry.revision or AS_SERVED,
         str(entry.url),
-        **sampling,
+        **shared,
         in_flight=entry.in_flight,
         timeout_seconds=entry.timeout_seconds,
         attempts=entry.attempts,
         json_schema=entry.json_schema,
         key_variable=entry.key_variable,
-        key_secret=entry.key_secret,
     )
 
 

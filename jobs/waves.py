@@ -19,12 +19,23 @@ from jobs.launch import Context, JobError, task_slots
 from jobs.lock import table_lock
 from schemas.delta import with_run
 from schemas.tables import STRATUM, TABLES
+from udfs.chat import CutOffError, EmptyAnswerError, FilteredError, JsonAnswerError, RefusedError, ResidueError
 from udfs.harness import Stage
+from udfs.text_judges import VerdictError
 
 STRATUM_ORDER = (*STRATUM, "image_id")
 _PROBE_ROWS_A_TASK = 32  # the first wave of a table without history: enough to fill batches, over in seconds
 _BESIDE_THE_MODEL = 4  # a row may take this many times its model's seconds (decoding, writing) before waves get smaller
 _MIN_ROWS_FOR_CEILING = 20
+# What a language model answers when it answers no use. It is part of the work, as a bad picture is, and no fault that
+# somebody could mend: its ceiling is its own.
+_UNUSABLE = [
+    error.__name__
+    for error in (
+        CutOffError, EmptyAnswerError, FilteredError, JsonAnswerError, RefusedError, ResidueError, VerdictError
+    )
+]  # fmt: skip
+_MAX_UNUSABLE_FRACTION = 0.5
 _STRATA_SHOWN = 50  # of a plan
 _PARTITION_BITS = 33  # monotonically_increasing_id: the partition above, the row in it below
 
@@ -37,6 +48,7 @@ class Progress:
     noun: str
     done: int = 0
     errors: int = 0
+    unusable: int = 0  # of the errors
     started: float = 0.0
 
     @property
@@ -66,7 +78,8 @@ def run_waves(
     ceiling for ever.
     transform: a wave's rows -> rows of `table` without wave, run_id and created_at. alike: which rows of the table are of
     the same model, so that their seconds say how long these will take; all of them if None.
-    Raises JobError when more than recipe.run.max_error_fraction of the rows are errors; the committed waves stay.
+    Raises JobError when more than recipe.run.max_error_fraction of the rows are errors (of answers that are no use: more
+    than a half); the committed waves stay.
     """
     order = ("tried", *order) if "tried" in todo.columns else order
     alike = F.lit(True) if alike is None else alike
@@ -140,8 +153,9 @@ def _run(
         rest = progress.total - progress.done
         end = progress.total if rest < 1.5 * size else progress.done + size  # a last wave of a few rows costs a commit
         part = rows.where(F.col("_n").between(progress.done, end - 1))
-        errors, seconds = _commit(context, table, transform(spread(part, tasks)), wave)
+        errors, unusable, seconds = _commit(context, table, transform(spread(part, tasks)), wave)
         progress.done, progress.errors, wave = end, progress.errors + errors, wave + 1
+        progress.unusable += unusable
         context.say(progress.line(table))
         _check_ceiling(context, table, progress)
         size = _next_wave(context.recipe.run.wave_seconds, size, progress.rate, seconds, tasks)
@@ -168,20 +182,26 @@ def _next_wave(wanted: float, size: int, rate: float, seconds: float | None, tas
     return max(tasks, round(min(by_model, _BESIDE_THE_MODEL * by_rate)))
 
 
-def _commit(context: Context, table: str, frame: DataFrame, wave: int) -> tuple[int, float | None]:
-    """Append one wave; how many of its rows are errors, and the mean of `seconds`. Both are taken while writing: no
-    model runs twice.
+def _commit(context: Context, table: str, frame: DataFrame, wave: int) -> tuple[int, int, float | None]:
+    """Append one wave; how many of its rows are errors, how many of these are answers of no use, and the mean of `seconds`.
+    All are taken while writing: no model runs twice.
     """
     if "wave" in TABLES[table].column_names:
         frame = frame.withColumn("wave", F.lit(wave))
     counts = Observation()
-    is_error = F.col("status") == "error" if "status" in frame.columns else F.lit(False)
+    is_error = is_unusable = F.lit(False)
+    if "status" in frame.columns:
+        is_error = F.col("status") == "error"
+        is_unusable = is_error & F.col("error_class").isin(_UNUSABLE)
     seconds = F.avg("seconds") if "seconds" in frame.columns else F.lit(None).cast("double")
     seen = with_run(frame, context.run_id).observe(
-        counts, F.count_if(is_error).alias("errors"), F.count(F.lit(1)).alias("rows"), seconds.alias("seconds")
+        counts,
+        F.count_if(is_error).alias("errors"),
+        F.count_if(is_unusable).alias("unusable"),
+        seconds.alias("seconds"),
     )
     context.lakehouse.append(table, seen)
-    return int(counts.get["errors"]), counts.get["seconds"]
+    return int(counts.get["errors"]), int(counts.get["unusable"]), counts.get["seconds"]
 
 
 def _first_wave(context: Context, seconds: float | None, tasks: int) -> int:
@@ -201,10 +221,16 @@ def _mean_seconds(context: Context, table: str, alike: Column) -> float | None:
 
 
 def _check_ceiling(context: Context, table: str, progress: Progress) -> None:
+    if progress.done < _MIN_ROWS_FOR_CEILING:
+        return
     ceiling = context.recipe.run.max_error_fraction
-    if progress.done >= _MIN_ROWS_FOR_CEILING and progress.errors > ceiling * progress.done:
+    failed, why = progress.errors - progress.unusable, f"run.max_error_fraction = {ceiling:g} allows"
+    if failed <= ceiling * progress.done:
+        ceiling = max(ceiling, _MAX_UNUSABLE_FRACTION)
+        failed, why = progress.unusable, f"the {ceiling:.0%} that may be answers of no use"
+    if failed > ceiling * progress.done:
         raise JobError(
-            f"{table}: {progress.errors:,} of {progress.done:,} {progress.noun} are errors, more than run.max_error_fraction = {ceiling:g} allows."
+            f"{table}: {failed:,} of {progress.done:,} {progress.noun} are errors, more than {why}."
             f" See why: {context.sql_command('select error_class, error_message, count(*) from errors group by all')}."
             " Mend it and run this again with --retry errors, then once more without it for the rest."
         )

@@ -6,6 +6,7 @@ with chat_server(seconds=0.2) as server:
     server.say = lambda text, number: '{"prompt": "..."}'    # the answer; number: how often this text came before
     server.fault = lambda text, number: "500" if number == 0 else None    # one of FAULTS, or None
     server.key = "secret"               # refuse others with 401
+    server.models = ["m"]               # what /models lists
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FAULTS = (
-    "429", "500", "half a body", "no json", "silence", "wrong schema", "refusal", "filtered", "cut off", "empty",
+    "401", "403", "404", "429", "500", "half a body", "no json", "silence", "wrong schema", "refusal", "filtered", "cut off", "empty",
     "error 200", "error 500",  # with what `say` says as the message
 )  # fmt: skip
 _WRONG = '{"prompt": 7}'
@@ -32,6 +33,7 @@ class ChatServer:
     url: str = ""
     seconds: float = 0.2
     key: str | None = None
+    models: list[str] = field(default_factory=list)
     retry_after: str = "0.05"
     say: Callable[[str, int], str] = lambda text, number: json.dumps({"prompt": f"a prompt about {text}"})
     fault: Callable[[str, int], str | None] = lambda text, number: None
@@ -58,7 +60,7 @@ class ChatServer:
         if self.key is not None and ("authorization", f"Bearer {self.key}") not in _headers(head):
             return await _send(writer, 401, {"error": {"message": f"wrong key, not {self.key}"}})
         if not head.startswith("POST"):
-            return await _send(writer, 200, {"object": "list", "data": []})
+            return await _send(writer, 200, {"object": "list", "data": [{"id": name} for name in self.models]})
         asked = json.loads(body)
         text = asked["messages"][-1]["content"]
         number = Counter(self.asked)[text]
@@ -77,6 +79,8 @@ class ChatServer:
             case "429":
                 error = {"error": {"message": "slow down"}}
                 return await _send(writer, 429, error, {"Retry-After": self.retry_after})
+            case "401" | "403" | "404" as fault:
+                return await _send(writer, int(fault), {"error": {"message": f"not so,\nnot with {self.key}"}})
             case "500":
                 return await _send(writer, 500, {"error": {"message": f"broken, {self.key}"}})
             case "error 200" | "error 500" as fault:

@@ -49,9 +49,9 @@ def bundle() -> dict[str, Any]:
     return yaml.safe_load((ROOT / "databricks.yml").read_text())
 
 
-def job_of(bundle: dict[str, Any], target: str) -> Any:
+def job_of(bundle: dict[str, Any], target: str, **given: str) -> Any:
     declared = {name: variable["default"] for name, variable in bundle["variables"].items()}
-    declared |= bundle["targets"][target].get("variables", {})
+    declared |= bundle["targets"][target].get("variables", {}) | given
     variables = {**KNOWN, "bundle.target": target, **{f"var.{name}": value for name, value in declared.items()}}
     jobs = yaml.safe_load(JOB_FILE.read_text())["resources"]["jobs"]
     assert list(jobs) == ["goldpan"]
@@ -131,6 +131,13 @@ def test_clusters_are_dedicated_without_photon_and_one_task_has_one_gpu(job: Any
         assert f"-{name}-ml-" in cluster["spark_version"]
         assert not any("delta" in key for key in cluster["spark_conf"])
     assert clusters["gpu"]["spark_conf"]["spark.task.resource.gpu.amount"] == "1"
+
+
+def test_every_cluster_gets_the_key_of_an_endpoint_from_a_secret_that_the_user_names(bundle: dict[str, Any]) -> None:
+    for given, key in [({}, ""), ({"key": "{{secrets/scope/key}}"}, "{{secrets/scope/key}}")]:
+        parsed: Any = Job.from_dict(job_of(bundle, "prod", **given)).as_dict()
+        clusters = [cluster["new_cluster"] for cluster in parsed["job_clusters"]]
+        assert [cluster["spark_env_vars"] for cluster in clusters] == [{"GOLDPAN_KEY": key}] * 2
 
 
 def test_schedules_are_paused_in_dev_only(bundle: dict[str, Any]) -> None:

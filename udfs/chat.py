@@ -15,14 +15,13 @@ A model of udfs/harness.py may return those exceptions from its `run`: each beco
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 Message = dict[str, str]  # role: system, user or assistant; content: the text
 Schema = dict[str, Any]
 
-_THINKING = re.compile(r"^\s*<think>.*?</think>", re.DOTALL)
+_END_OF_THOUGHT = "</think>"
 _SHOWN = 200
 
 
@@ -86,7 +85,10 @@ class ResidueError(ChatError):
 
 class LoadedChat(Protocol):
     def complete(self, requests: list[Request]) -> list[Answer | Exception]:
-        """One result a request, in order; never raises for a single one of them."""
+        """One result a request, in order; never raises for a single one of them.
+
+        ExplainedError where every other request would hear the same.
+        """
 
 
 class Chat(Protocol):
@@ -120,8 +122,10 @@ def checked(answer: Answer) -> Answer | ChatError:
 
 
 def without_thought(text: str) -> str:
-    """The answer without what a reasoning model thinks before it."""
-    return _THINKING.sub("", text)
+    """The answer without what a reasoning model thinks before it. Of many models <think> is the end of the prompt: their
+    answer begins inside the thought.
+    """
+    return text.rpartition(_END_OF_THOUGHT)[2]
 
 
 def shown(text: str) -> str:

@@ -8,7 +8,9 @@ chance; a Retry-After of up to 120 s as it is) and asks again after no connectio
 from __future__ import annotations
 
 import asyncio
+import difflib
 import email.utils
+import json
 import time
 import weakref
 from dataclasses import dataclass, field
@@ -23,11 +25,15 @@ LONGEST_WAIT = 900.0  # seconds; a Retry-After over it is an error: somebody sho
 _LIBRARY_WAITS = 120.0  # seconds; openai's own limit of Retry-After
 _CONNECT_SECONDS = 10.0
 _BODY_SHOWN = 500
+_MODELS_SHOWN = 20
+_KEY_PLACE = "into the environment variable that the recipe's key_variable names"
 _SECRET_FROM = 8  # characters of a key; EMPTY and its like, which local servers take, are words that a prompt may hold
 
 
 class EndpointError(ExplainedError):
-    """The endpoint cannot be used at all; nobody needs to ask it once more for every row."""
+    """The endpoint cannot be used at all: nothing is there, the key is refused, the model is not known. Nobody needs to ask
+    it once more for every row.
+    """
 
 
 class NoAnswerInTimeError(ChatError):
@@ -50,8 +56,9 @@ class MalformedAnswerError(ChatError):
 class EndpointChat:
     """name@revision is what rows say; served is the model's name there. url ends before /chat/completions.
 
-    in_flight: requests at once, a task. key_variable, key_secret: where a worker finds the key; both None: none is sent.
+    in_flight: requests at once, a task. key_variable: where a worker finds the key; None: none is sent.
     json_schema: whether the server takes response_format json_schema; else only the request's words ask for JSON.
+    options: further keys of a request's body; null takes one out.
     """
 
     name: str
@@ -66,7 +73,7 @@ class EndpointChat:
     attempts: int = 5
     json_schema: bool = True
     key_variable: str | None = None
-    key_secret: str | None = None
+    options: str = "{}"  # canonical JSON, so that the spec stays hashable
     needs_device: bool = False
 
     @property
@@ -80,6 +87,7 @@ class EndpointChat:
     @property
     def parameters(self) -> dict[str, Any]:
         """Not the url: the same model elsewhere is the same model."""
+        options = json.loads(self.options)
         return {
             "engine": "openai",
             "model": f"{self.served}@{self.revision}",
@@ -87,11 +95,11 @@ class EndpointChat:
             "top_p": self.top_p,
             "max_tokens": self.max_tokens,
             "json_schema": self.json_schema,
-        }
+        } | ({"options": options} if options else {})
 
     def load(self, device: str) -> LoadedEndpoint:
         """EndpointError where nothing answers at the url or the key is refused; MissingKeyError without its key."""
-        loaded = LoadedEndpoint(self, endpoint_key(self.key_variable, self.key_secret))
+        loaded = LoadedEndpoint(self, endpoint_key(self.key_variable))
         loaded.admit()
         return loaded
 
@@ -102,6 +110,7 @@ class LoadedEndpoint:
     key: str | None = field(repr=False)
     runner: asyncio.Runner = field(default_factory=asyncio.Runner, repr=False)  # its loop keeps the connections
     client: Any = field(init=False, repr=False)
+    models: list[str] = field(default_factory=list, repr=False)  # that the server lists, if it does
 
     def __post_init__(self) -> None:
         from openai import AsyncOpenAI, DefaultAioHttpClient, Timeout
@@ -123,27 +132,25 @@ class LoadedEndpoint:
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         try:
-            self.runner.run(self._listed())
+            self.models = _model_names(self.runner.run(self._listed()))
         except (APIConnectionError, APITimeoutError):
             raise EndpointError(
                 f"{self.spec.name}: nothing answers at {self.spec.url}. Start the server there, or mend the url in the recipe."
             ) from None
         except APIStatusError as error:
             if error.status_code in (401, 403):
-                raise EndpointError(
-                    f"{self.spec.name}: {self.spec.url} refuses the key (HTTP {error.status_code})."
-                    " Put the right one into the variable or secret that the recipe names."
-                ) from None
+                raise self._unusable(error) from None
             # else a server without that list: the requests will show
         except ValueError:  # its list is no JSON: that is not what it is asked for
             pass
 
     def complete(self, requests: list[Request]) -> list[Answer | Exception]:
+        """EndpointError where the server refuses the key, or does not know the model: no request would be answered."""
         return self.runner.run(self._complete(requests))
 
-    async def _listed(self) -> None:
+    async def _listed(self) -> Any:
         client = self.client.with_options(max_retries=min(2, self.spec.attempts - 1))
-        await client.get("/models", cast_to=object)
+        return await client.get("/models", cast_to=object)
 
     async def _complete(self, requests: list[Request]) -> list[Answer | Exception]:
         slots = asyncio.Semaphore(self.spec.in_flight)
@@ -152,13 +159,21 @@ class LoadedEndpoint:
             async with slots:
                 return await self._one(request)
 
-        return list(await asyncio.gather(*(one(request) for request in requests)))
+        try:
+            async with asyncio.TaskGroup() as group:  # one that raises ends the others
+                asked = [group.create_task(one(request)) for request in requests]
+        except ExceptionGroup as stopped:
+            raise stopped.exceptions[0] from None
+        return [task.result() for task in asked]
 
     async def _one(self, request: Request) -> Answer | Exception:
         try:
             return self._answer(await self._asked(request))
         except Exception as error:
-            return self._told(error)
+            told = self._told(error)
+        if isinstance(told, EndpointError):
+            raise told
+        return told
 
     async def _asked(self, request: Request) -> Any:
         """The completion; a Retry-After that the package gives up on is waited for here."""
@@ -191,7 +206,8 @@ class LoadedEndpoint:
         if request.schema is not None and self.spec.json_schema:
             schema = {"name": "answer", "schema": request.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return body
+        body |= json.loads(self.spec.options)
+        return {key: value for key, value in body.items() if value is not None}
 
     def _told(self, error: Exception) -> Exception:
         """The error in a sentence, of a class of ours, without the key: a server may repeat it."""
@@ -206,11 +222,30 @@ class LoadedEndpoint:
             case APIConnectionError():
                 cause = type(error.__cause__).__name__ if error.__cause__ else "no cause given"
                 return UnreachableError(f"no whole answer from {self.spec.url} in {attempts} ({cause})")
+            case APIStatusError(status_code=401 | 404):
+                return self._unusable(error)
             case APIStatusError():
                 return StatusError(f"HTTP {error.status_code}: {self._shown(_said(error))}")
             case _:
                 said = f"{type(error).__name__}: {self._shown(str(error))}"
                 return MalformedAnswerError(f"the answer is no chat completion ({said})")
+
+    def _unusable(self, error: Any) -> EndpointError:
+        """The sentence for a refused key or an unknown model; in one line, or a worker's would be cut off."""
+        name, url = self.spec.name, self.spec.url
+        if error.status_code == 401:  # without the server's words: they often hold parts of the key
+            return EndpointError(f"{name}: {url} refuses the key (HTTP 401). Put the right one {_KEY_PLACE}.")
+        said = " ".join(self._shown(_said(error)).split())
+        if error.status_code == 403:
+            return EndpointError(
+                f"{name}: {url} refuses the key (HTTP 403: {said}). Put one that may use {self.spec.served} {_KEY_PLACE}."
+            )
+        near = difflib.get_close_matches(self.spec.served, self.models, _MODELS_SHOWN, cutoff=0)
+        known = f" It lists: {', '.join(near)}." if near else ""
+        return EndpointError(
+            f"{name}: {url} does not know the model {self.spec.served} (HTTP 404: {said}).{known}"
+            " Mend model or url in the recipe."
+        )
 
     def _answer(self, completion: Any) -> Answer | ChatError:
         """What the completion (its JSON) holds, without the key. Any server may leave any of it out."""
@@ -251,6 +286,14 @@ def retry_after(header: str | None) -> float | None:
     except ValueError:
         moment = email.utils.parsedate_tz(header or "")
         return None if moment is None else email.utils.mktime_tz(moment) - time.time()
+
+
+def _model_names(listed: Any) -> list[str]:
+    """The ids in an answer of /models; none where it is something else."""
+    try:
+        return [str(model["id"]) for model in listed["data"]]
+    except (KeyError, TypeError):
+        return []
 
 
 def _said(error: Any) -> str:

@@ -18,6 +18,7 @@ from udfs.chat import (
     shown,
     without_thought,
 )
+from udfs.encoding import mended
 from udfs.held_atoms import in_words, stated
 from udfs.ids import content_id, normalised
 from udfs.instructions import Instructions, listed
@@ -79,7 +80,7 @@ class LoadedChatEnhancer:
 
 
 def _written(answer: Answer, atoms: list[Atom] | None) -> tuple[str, list[Atom] | None] | ChatError:
-    said = without_thought(answer.text).strip()
+    said = mended(without_thought(answer.text)).strip()
     if refusal(said):
         return RefusedError(f"the model refused: {shown(said)}", answer)
     if not said:

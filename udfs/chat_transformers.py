@@ -9,6 +9,7 @@ near tie may fall the other way.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,10 @@ class NoChatTemplateError(ExplainedError):
 
 @dataclass(frozen=True)
 class TransformersChat:
-    """name@revision is what rows say; location is the resolved folder or hub id of weights. batch_size: conversations at once."""
+    """name@revision is what rows say; location is the resolved folder or hub id of weights. batch_size: conversations at once.
+
+    options: further arguments of the chat template.
+    """
 
     name: str
     weights: str
@@ -35,6 +39,7 @@ class TransformersChat:
     top_p: float
     max_tokens: int
     batch_size: int = 16
+    options: str = "{}"  # canonical JSON, so that the spec stays hashable
     needs_device: bool = True
 
     @property
@@ -43,6 +48,7 @@ class TransformersChat:
 
     @property
     def parameters(self) -> dict[str, Any]:
+        options = json.loads(self.options)
         return {
             "engine": "transformers",
             "model": f"{self.weights}@{self.revision}",
@@ -50,7 +56,7 @@ class TransformersChat:
             "temperature": self.temperature,
             "top_p": self.top_p,
             "max_tokens": self.max_tokens,
-        }
+        } | ({"options": options} if options else {})
 
     def load(self, device: str) -> LoadedTransformers:
         """NoChatTemplateError where the tokenizer has none."""
@@ -78,10 +84,17 @@ class LoadedTransformers:
     tokenizer: Any
 
     def __post_init__(self) -> None:
-        """Ends and padding: the model's own generation config says what ends an answer, else its tokenizer."""
+        """Ends and padding: the model's own generation config says what ends an answer, else its tokenizer.
+
+        Nothing else of that config is used: generate() would take its repetition_penalty and the like for what we leave
+        open, and no row would say so.
+        """
+        from transformers import GenerationConfig
+
         ends = self.net.generation_config.eos_token_id
         if ends is None:
             ends = self.tokenizer.eos_token_id
+        self.net.generation_config = GenerationConfig()
         self.ends: list[int] = [] if ends is None else [ends] if isinstance(ends, int) else list(ends)
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token_id = self.ends[0] if self.ends else 0
@@ -97,7 +110,11 @@ class LoadedTransformers:
 
     def _tokens(self, request: Request) -> list[int]:
         encoded: Any = self.tokenizer.apply_chat_template(
-            list(request.messages), add_generation_prompt=True, tokenize=True, return_dict=True
+            list(request.messages),
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            **json.loads(self.spec.options),
         )
         return list(encoded["input_ids"])
 

@@ -1,4 +1,7 @@
-"""How much of a text is broken: mojibake, control characters, and letters that Unicode's form NFC writes otherwise."""
+"""How much of a text is broken: mojibake, control characters, and letters that Unicode's form NFC writes otherwise.
+
+And the same text mended.
+"""
 
 from __future__ import annotations
 
@@ -26,3 +29,12 @@ def repaired(text: str) -> str:
         uncurl_quotes=False, fix_latin_ligatures=False, fix_character_width=False, normalization="NFC"
     )
     return fix_text(text, choices)
+
+
+def mended(text: str) -> str:
+    """The text as a prompt is kept, whoever brought or wrote it: as it was meant, and curly quotes, ligatures and wide
+    letters made plain.
+    """
+    from ftfy import fix_text
+
+    return fix_text(text)

@@ -1,8 +1,8 @@
 """Evaluation prompts from the files that benchmarks publish: which format a file has says its name.
 
 GenEval: evaluation_metadata.jsonl, one JSON object a line with "prompt". DPG-Bench: a folder of .txt files, one prompt
-a file. PartiPrompts: a .tsv with the column Prompt. DrawBench: a .csv with the column Prompts. Any other file: plain
-text, one prompt a line.
+a file. PartiPrompts: a .tsv with the column Prompt, where a quote is a character as any other. DrawBench: a .csv with the
+column Prompts. Any other file: plain text, one prompt a line.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 _NAMES = ("prompt", "prompts", "text")  # of the column or key that holds the prompt, in any case
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+# Of a .tsv a quote encloses nothing: a cell that begins with one would swallow the lines up to the next.
+_TABLES: dict[str, dict[str, Any]] = {".csv": {}, ".tsv": {"delimiter": "\t", "quoting": csv.QUOTE_NONE}}
 
 
 class EvaluationFileError(ValueError):
@@ -31,8 +32,8 @@ def evaluation_texts(path: Path) -> list[str]:
         texts: Iterable[str] = (" ".join(_read(file).split()) for file in sorted(path.glob("*.txt")))
     elif path.suffix == ".jsonl":
         texts = _json_lines(_read(path))
-    elif path.suffix in _DELIMITERS:
-        texts = _table(path, _DELIMITERS[path.suffix])
+    elif path.suffix in _TABLES:
+        texts = _table(path, _TABLES[path.suffix])
     else:
         texts = _read(path).splitlines()
     found = [text.strip() for text in texts if text.strip()]
@@ -54,9 +55,9 @@ def _json_lines(content: str) -> Iterator[str]:
         yield str(row[_name(row, f"line {number}", "key")])
 
 
-def _table(path: Path, delimiter: str) -> Iterator[str]:
+def _table(path: Path, dialect: dict[str, Any]) -> Iterator[str]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file, delimiter=delimiter)
+        rows = csv.DictReader(file, **dialect)
         column = _name(dict.fromkeys(rows.fieldnames or ()), "the header", "column")
         for row in rows:
             yield row[column] or ""

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from udfs.device import claim_device, device_name
+from udfs.errors import ExplainedError
 
 Row = dict[str, Any]
 
@@ -166,7 +167,7 @@ class _Work:
 
     def _run(self, batch: list[tuple[Row, Any]], group: Hashable) -> list[tuple[Row, Any, float]]:
         """Results of a batch. Out of memory: halve, and remember the size. Any other error: halve until the row that
-        raises is alone."""
+        raises is alone. But an ExplainedError every other row would get too: a person must mend that, the job ends."""
         if not batch:
             return []
         started = time.perf_counter()
@@ -174,7 +175,7 @@ class _Work:
         try:
             results = self.model.run(filled)
         except Exception as error:
-            if is_fatal(error):
+            if is_fatal(error) or isinstance(error, ExplainedError):
                 raise
             # the traceback's frames hold the batch's tensors: without it they are free before the halves run
             error.__traceback__ = error.__context__ = error.__cause__ = None

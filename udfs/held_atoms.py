@@ -29,12 +29,12 @@ _OTHER_END = {
 
 
 def stated(text: str, atoms: Sequence[Atom] | None) -> list[Atom]:
-    """The facts of a prompt that words can be read for: of its atoms, or of its words where nobody recorded atoms.
+    """The facts of a prompt: its atoms, or what its words say where nobody recorded atoms.
 
     Of its words only those that can be read back from them: a fact that was misread is not asked of another text.
     """
     if atoms:
-        return [fact for fact in atoms if fact["kind"] in KINDS]
+        return list(atoms)
     facts = []
     for found in sorted(attributes(text)):
         match found:
@@ -48,6 +48,11 @@ def stated(text: str, atoms: Sequence[Atom] | None) -> list[Atom]:
                 facts.append(atom("text", "picture", quoted))
     misread = set(lost(facts, text))
     return [fact for fact in facts if in_words(fact) not in misread]
+
+
+def readable(facts: Sequence[Atom]) -> list[Atom]:
+    """Those that words can be read for; of the others only a language model can say whether a text states them."""
+    return [fact for fact in facts if fact["kind"] in KINDS]
 
 
 def lost(facts: Sequence[Atom], text: str) -> list[str]:
@@ -104,10 +109,12 @@ def _counted(read: ReadWords, subject: str, value: str) -> bool:
 
 
 def in_words(fact: Atom) -> str:
-    """'count circle 2', 'relation circle left of square', 'absence star', 'text "OPEN"'."""
+    """'count circle 2', 'relation circle left of square', 'absence star', 'text "OPEN"', 'place snow'."""
     match fact["kind"]:
         case "absence" | "object" as kind:
             return f"{kind} {fact['subject']}"
         case "text":
             return f'text "{fact["value"]}"'
+        case "place" | "style" | "feature" | "prompt" as kind:  # of the whole picture: its subject says nothing
+            return f"{kind} {fact['value']}"
     return " ".join(str(part) for part in (fact["kind"], fact["subject"], fact["value"], fact["other"]) if part)

@@ -22,6 +22,7 @@ from udfs.chat import (
     shown,
     without_thought,
 )
+from udfs.encoding import mended
 from udfs.ids import normalised
 from udfs.json_answers import parsed
 from udfs.prompt_requests import SCHEMA
@@ -78,11 +79,11 @@ class LoadedWriter:
 
 
 def prompt_in(answer: Answer) -> str:
-    """The prompt that the answer holds, normalised; RefusedError, ResidueError, EmptyAnswerError or JsonAnswerError
+    """The prompt that the answer holds, mended and normalised; RefusedError, ResidueError, EmptyAnswerError or JsonAnswerError
     where it holds none.
     """
     try:
-        text = normalised(parsed(answer, SCHEMA)["prompt"])
+        text = normalised(mended(parsed(answer, SCHEMA)["prompt"]))
     except JsonAnswerError:
         if refusal(without_thought(answer.text)):
             raise RefusedError(f"the model refused: {shown(answer.text)}", answer) from None

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from udfs.atoms import Atom
 from udfs.attributes import media, stated
+from udfs.held_atoms import readable
 from udfs.prompt_groups import NO_CELL, NO_FACTS, PLACED, Vectors, matrix
 
 SAMPLE_A_CELL = 64  # prompts that the centers are trained on: 12 MB of vectors for 128 cells, however many prompts
@@ -104,8 +105,10 @@ def _medium(style: str, text: str) -> list[str]:
 
 
 def _facts(atoms: list[Atom] | None) -> int:
-    """A number that is equal where all atoms are, in whatever order they stand."""
-    return _number(sorted(json.dumps(fact, sort_keys=True) for fact in atoms)) if atoms else NO_FACTS
+    """A number that is equal where the same things are asked for, in whatever order they stand: objects, counts, colors,
+    relations, absences, texts. What they look like otherwise and where they are is for the cosine to tell.
+    """
+    return _number(sorted(json.dumps(fact, sort_keys=True) for fact in readable(atoms))) if atoms else NO_FACTS
 
 
 def _number(parts: list[Any]) -> int:

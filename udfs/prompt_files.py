@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from udfs.atoms import KINDS, Atom, atom, question
+from udfs.encoding import mended
 from udfs.ids import normalised, prompt_id
 
 if TYPE_CHECKING:
@@ -40,10 +41,8 @@ class BroughtPrompts:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """One row of prompts for each row of the file; its text mended (ftfy), NFC, runs of white space made one."""
-        import ftfy
-
         for number, row in self._numbered():
-            text = normalised(ftfy.fix_text(str(row.get("text") or "")))
+            text = normalised(mended(str(row.get("text") or "")))
             if not text:
                 raise self._wrong(number, "the text is empty. Give a text, or remove the row.")
             labels = {axis: self._label(number, axis, row.get(axis)) for axis in _AXES}

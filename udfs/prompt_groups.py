@@ -25,7 +25,7 @@ Batches = Iterable[pa.RecordBatch]
 Pass = Callable[[Batches], Iterator[pa.RecordBatch]]
 
 # A prompt where it lives. started, prompt_id: its precedence. known: kept before. set: a number, equal where what the
-# guard demands is equal. facts: likewise of all its atoms. vector: float32. visits: the next nearest cells.
+# guard demands is equal. facts: likewise of what its atoms ask for. vector: float32. visits: the next nearest cells.
 PLACED = pa.schema(
     [
         ("prompt_id", pa.string()),

@@ -46,13 +46,13 @@ REQUEST = pa.schema(
 class PromptRequests:
     """Rows (task, category, style, template, wanted) in; `wanted` requests each out, numbered from 0.
 
-    writer, parameters: name and resolved spec of the language model (udfs/chat.py): another spec's requests are others.
+    writer: the language model's name@revision. With the seed, the cell and the number it is the prompt's id, whatever the
+    words: a prompt that failed is asked for again in better ones.
     """
 
     taxonomy: Taxonomy
     instruction: Instruction
     writer: str
-    parameters: str
     seed: int
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -87,16 +87,8 @@ class PromptRequests:
             {"role": "system", "content": told.system},
             {"role": "user", "content": told.request.format(**words)},
         ]
-        identity = {
-            "chat": [self.writer, json.loads(self.parameters)],
-            "cell": cell,
-            "number": index,
-            "words": words,
-            "messages": messages,
-            "schema": SCHEMA,
-        }
         return {
-            "prompt_id": content_id(identity),
+            "prompt_id": content_id([self.seed, self.writer, *cell.values(), index]),
             **cell,
             "atoms": atoms_of(picture),
             "request": json.dumps(messages, ensure_ascii=False),

@@ -79,7 +79,7 @@ class Screens:
     judges: tuple[TextJudge, ...] = ()
     batch_size: int = 512  # rows; inside, texts of one length share a batch of the embedder
     name: str = "screens"
-    version: str = "3"  # of the measures themselves: raise it when one of them answers otherwise
+    version: str = "4"  # of the measures themselves: raise it when one of them answers otherwise
 
     @property
     def model(self) -> str:
@@ -115,7 +115,9 @@ def screens_for(
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is known of a text before the embedder runs. tokens: None where the row brings its vector along."""
+    """What is known of a text before the embedder runs. facts: all that it must state; tokens: None where the row
+    brings its vector along.
+    """
 
     row: dict[str, Any]
     facts: Sequence[Atom]
@@ -142,11 +144,14 @@ class Screener:
         }
 
     def prepare(self, row: dict[str, Any], facts: Sequence[Atom] | None = None) -> Prepared:
-        """facts: what the text must state; None: what its own atoms do."""
+        """facts: what the text must state; None: what its own atoms do. The rule reads those that words can be read for,
+        the judge of attributes is asked all of them.
+        """
         text = row["text"]
         if facts is None:
             facts = held_atoms.stated(text, row["atoms"])
-        lost = held_atoms.lost(facts, text)
+        readable = held_atoms.readable(facts)
+        lost = held_atoms.lost(readable, text)
         answers = {
             "prompt_words": float(len(words(text))),
             "prompt_broken": broken_share(text),
@@ -158,7 +163,7 @@ class Screener:
             "prompt_evaluation_exact": self._evaluation.exact(text),
             "prompt_evaluation_overlap": self._evaluation.overlap(text),
             "prompt_attributes": attributes_share(text, row["atoms"], self._asks.get(row["task"], ())),
-            "prompt_atoms_held": held_atoms.held_share(facts, lost),
+            "prompt_atoms_held": held_atoms.held_share(readable, lost),
             "lost_atoms": lost,
         }
         return Prepared(row, facts, answers, None if row["embedding"] else self._embedder.tokens(text))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,9 +30,18 @@ IN_PROCESS = {"name": "llama", "kind": "transformers", "model": "m", "temperatur
         (ENDPOINT | {"url": "http://host/v1/chat/completions"}, "must end before /chat/completions"),
         (ENDPOINT | {"dtype": "float32"}, "dtype belongs to kind transformers, this one is openai. Its own keys are: url"),
         (IN_PROCESS | {"url": "http://host/v1", "in_flight": 2}, "url, in_flight belongs to kind openai"),
-        (ENDPOINT | {"key_variable": "A", "key_secret": "b/c"}, "keep one"),
         (ENDPOINT | {"key_variable": "sk-123"}, "never write the key itself here"),
-        (ENDPOINT | {"key_secret": "sk-123"}, "is no scope/key"),
+        (ENDPOINT | {"options": {"n": 2, "stream": True}}, "llama: options cannot hold n, stream: Goldpan sets that itself"),
+        (ENDPOINT | {"options": {"messages": None}}, "cannot hold messages"),
+        (ENDPOINT | {"options": {"model": "m"}}, "cannot hold model"),
+        (ENDPOINT | {"options": {"response_format": None}}, "cannot hold response_format"),
+        (ENDPOINT | {"options": {"seed": 1}}, "can only take the seed out (seed: null)"),
+        (ENDPOINT | {"options": {"api_key": "sk-123"}}, "options holds api_key, which looks like a key. Never write a key here"),
+        (ENDPOINT | {"options": {"a": [{"Authorization": "sk-123"}]}}, "options holds Authorization"),
+        (ENDPOINT | {"options": {"access_token": "sk-123"}}, "name the variable with key_variable"),
+        (IN_PROCESS | {"options": {"tokenize": False}}, "cannot hold tokenize: Goldpan sets that itself. Take it out"),
+        (IN_PROCESS | {"options": {"token": "sk-123"}}, "options holds token"),
+        (ENDPOINT | {"options": {"date": date(2024, 7, 26)}}, "valid JSON"),
         (ENDPOINT | {"top_p": 0}, "greater than 0"),
         (ENDPOINT | {"in_flight": 0}, "greater than or equal to 1"),
     ],
@@ -50,3 +62,19 @@ def test_a_spec_holds_what_shapes_an_answer_and_no_place_or_key() -> None:
     assert spec.parameters == elsewhere.parameters
     warmer = chat_spec(entry.model_copy(update={"temperature": 1.5}))
     assert spec.parameters != warmer.parameters
+
+
+OPTIONS: dict[str, Any] = {
+    "max_tokens": None, "max_completion_tokens": 512, "seed": None, "top_k": 20, "prompt_cache_key": "goldpan",
+    "chat_template_kwargs": {"enable_thinking": False},
+}  # fmt: skip
+
+
+def test_options_are_what_shapes_an_answer_and_without_them_no_id_changes(tmp_path: Path) -> None:
+    in_process: dict[str, Any] = IN_PROCESS | {"model": str(tmp_path)}
+    for entry, options in [(ENDPOINT, OPTIONS), (in_process, {"enable_thinking": False, "tools": None})]:
+        plain, spec = chat_spec(LanguageModel(**entry)), chat_spec(LanguageModel(**entry | {"options": options}))
+        assert "options" not in plain.parameters
+        assert spec.parameters == plain.parameters | {"options": options}
+        assert pickle.loads(pickle.dumps(spec)) == spec
+        assert hash(spec) != hash(plain)

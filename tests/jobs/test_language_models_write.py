@@ -29,11 +29,16 @@ LASTING = {
 
 
 def context(
-    lakehouse: Lakehouse, server: ChatServer, written: int, weights: dict[str, float] | None = None, **flags: Any
+    lakehouse: Lakehouse,
+    server: ChatServer,
+    written: int,
+    weights: dict[str, float] | None = None,
+    max_tokens: int = 512,
+    **flags: Any,
 ) -> Context:
     model = LanguageModel(
         name="llm", kind="openai", model="org/llm", revision="7", url=server.url, temperature=1.4, top_p=0.8,
-        licence="llama3.1", in_flight=16, timeout_seconds=1, attempts=2,
+        licence="llama3.1", in_flight=16, timeout_seconds=1, attempts=2, max_tokens=max_tokens,
     )  # fmt: skip
     writers = tuple(Writer(name=name, weight=weight) for name, weight in (weights or {"llm": 1}).items())
     recipe = small_recipe(
@@ -63,7 +68,7 @@ def coverage(lakehouse: Lakehouse) -> DataFrame:
     return lakehouse.spark.table("prompt_coverage")
 
 
-def test_a_server_that_misbehaves_loses_no_prompt(lakehouse: Lakehouse) -> None:
+def test_a_server_that_misbehaves_loses_no_prompt(lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]) -> None:
     def fault(text: str, number: int) -> str | None:
         found = fault_of(text)
         return None if found in PASSING and number else found
@@ -97,12 +102,17 @@ def test_a_server_that_misbehaves_loses_no_prompt(lakehouse: Lakehouse) -> None:
         assert Counter(server.asked) == asked, "what has an answer or an error is not asked again"
 
         server.fault = lambda text, number: None
-        generate_prompts.run(context(lakehouse, server, 60, retry="errors"))
+        capsys.readouterr()
+        generate_prompts.run(context(lakehouse, server, 60, max_tokens=900))
+        assert "60 answers of llm@7 were asked for with other parameters" in capsys.readouterr().out
+        assert Counter(server.asked) == asked, "nor is it asked again with other parameters"
+        generate_prompts.run(context(lakehouse, server, 60, max_tokens=900, retry="errors"))
         again = lakehouse.read("prompts").where("status = 'ok'").collect()
         assert {row["prompt_id"] for row in again} == set(rows)
         assert len(again) == 60
         mended = [row for row in again if rows[row["prompt_id"]]["status"] == "error"]
         assert all(row["seed"] != rows[row["prompt_id"]]["seed"] for row in mended)
+        assert {json.loads(row["parameters"])["max_tokens"] for row in mended} == {900}
         assert Counter(server.asked) - asked == Counter(json.loads(row["request"])[-1]["content"] for row in mended)
 
 

@@ -65,7 +65,7 @@ def test_rows_in_and_rows_out(lakehouse: Lakehouse, tmp_path: Path, capsys: pyte
     assert (good["prompt_residue"], good["prompt_repetition"], good["prompt_attributes"]) == (0, 0, 1)
     assert good["prompt_language"] > 0.9
     assert good["prompt_unsafe_margin"] < 0
-    assert good["prompt_evaluation_overlap"] == pytest.approx(6 / 9)
+    assert good["prompt_evaluation_overlap"] == pytest.approx(6 / 7), "6 of the evaluation prompt's 7 trigrams"
     assert rows["p2"]["prompt_residue"] == 1
     assert rows["p2"]["prompt_attributes"] == 0
     assert rows["p3"]["prompt_unsafe_margin"] > 0.15
@@ -107,7 +107,9 @@ def test_judges_answer_by_an_endpoint_and_a_failed_row_is_asked_again_alone(
         }
         capsys.readouterr()
         run(lakehouse, "s2", **judged)
-        assert "3 prompts were screened by other screens" in capsys.readouterr().out
+        output = capsys.readouterr().out
+        assert "3 prompts were screened by other screens" in output
+        assert "what qwen3_guard answers rejects nothing: the policy test has no gate for prompt_qwen3_guard." in output
         assert server.asked == []
 
         rows = run(lakehouse, "s3", retry="stale", **judged)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,21 @@ def test_a_wave_takes_first_what_failed_least_often(context: Context) -> None:
     with pytest.raises(JobError):
         run_waves(context, "captions", todo, captioned("error"), order=["image_id"])
     assert context.lakehouse.read("captions").where("image_id < '100'").isEmpty()
+
+
+@pytest.mark.parametrize(("unusable", "stops"), [("image_id % 2 = 0", False), ("image_id % 3 > 0", True)])
+def test_answers_of_no_use_have_a_ceiling_of_their_own(context: Context, unusable: str, stops: bool) -> None:
+    """A model that refuses now and then must not stop every run: nothing is broken that one could mend."""
+    few = replace(context, recipe=small_recipe(context.lakehouse, run=Run(wave_seconds=2, max_error_fraction=0.05)))
+    todo = context.spark.range(200).select(F.format_string("%03d", "id").alias("image_id"))
+
+    def answered(wave: DataFrame) -> DataFrame:
+        refused = F.expr(unusable)
+        states = {"status": F.when(refused, "error").otherwise("ok"), "error_class": F.when(refused, "RefusedError")}
+        return captioned()(wave).withColumns(states)
+
+    with pytest.raises(JobError, match="than the 50% that may be answers of no use") if stops else nullcontext():
+        run_waves(few, "captions", todo, answered, order=["image_id"])
 
 
 def _hold(context_root: str, ready: Any, done: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import json
 import pickle
 import re
 import time
@@ -123,8 +124,6 @@ def test_no_model_is_loaded_where_nothing_can_be_asked(monkeypatch: pytest.Monke
         with pytest.raises(EndpointError, match=r"refuses the key \(HTTP 401\)") as caught:
             loaded(server, key_variable="GOLDPAN_TEST_KEY")
         assert "wrong-one" not in str(caught.value)
-        with pytest.raises(MissingKeyError, match="the secret scope/key cannot be read on a worker"):
-            loaded(server, key_secret="scope/key")
     with pytest.raises(EndpointError, match="nothing answers at http://127.0.0.1:9/v1. Start the server there"):
         spec(ChatServer(url="http://127.0.0.1:9/v1")).load("cpu")
 
@@ -156,3 +155,51 @@ def test_a_word_for_no_key_is_left_in_the_answers(monkeypatch: pytest.MonkeyPatc
         (answer,) = loaded(server, key_variable="GOLDPAN_TEST_KEY").complete(requests("a"))
         assert isinstance(answer, Answer)
         assert answer.text == "a sign that says EMPTY"
+
+
+def test_options_are_merged_into_the_body_last_and_null_takes_a_key_out() -> None:
+    options = {"max_tokens": None, "max_completion_tokens": 512, "chat_template_kwargs": {"enable_thinking": False}}
+    with chat_server(seconds=0) as server:
+        chat = loaded(server, options=json.dumps(options | {"temperature": 0.1, "seed": None, "stop": None}))
+        chat.complete(requests("a"))
+        loaded(server).complete(requests("a"))
+    body, plain = server.bodies
+    assert "max_tokens" not in body
+    assert "seed" not in body
+    assert "stop" not in body
+    assert body["max_completion_tokens"] == 512
+    assert body["chat_template_kwargs"] == {"enable_thinking": False}
+    assert body["temperature"] == 0.1
+    assert body["top_p"] == plain["top_p"] == 0.8
+    assert set(plain) == {"model", "messages", "temperature", "top_p", "max_tokens", "seed", "response_format"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("404", "test: {url} does not know the model m (HTTP 404: not so, not with ***). It lists: mm, other. Mend model or url"),
+        ("401", "test: {url} refuses the key (HTTP 401). Put the right one into the environment variable"),
+    ],
+)  # fmt: skip
+def test_what_every_request_would_hear_is_raised_and_the_rest_is_not_asked(
+    fault: str, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOLDPAN_TEST_KEY", "top-secret")
+    answer = lambda text, number: fault if text == "bad" else None  # noqa: E731
+    with chat_server(seconds=0.05, key="top-secret", models=["other", "mm"], fault=answer) as server:
+        chat = loaded(server, key_variable="GOLDPAN_TEST_KEY", in_flight=2)
+        with pytest.raises(EndpointError) as caught:
+            chat.complete(requests("bad", *map(str, range(50))))
+        assert str(caught.value).startswith(sentence.format(url=server.url))
+        assert "\n" not in str(caught.value)
+        assert len(server.asked) < 10
+        answers = chat.complete(requests(*["good"] * 20))  # and none of the first batch is still on its way
+        assert all(isinstance(answer, Answer) for answer in answers)
+        assert len(server.asked) < 10 + 20
+
+
+def test_an_unknown_model_is_named_also_where_the_server_lists_none() -> None:
+    with chat_server(seconds=0, fault=lambda text, _: "404") as server:
+        with pytest.raises(EndpointError, match=r"does not know the model m \(HTTP 404: [^)]*\)\. Mend model or url"):
+            loaded(server).complete(requests("a"))
+        assert server.asked == ["a"]

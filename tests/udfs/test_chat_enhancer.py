@@ -39,13 +39,22 @@ def test_the_answer_is_the_text_and_its_atoms_are_those_of_the_prompt() -> None:
     assert enhanced("A red circle.", atoms=None) == ("A red circle.", None)
 
 
+def test_the_answer_is_mended_as_a_brought_prompt_is() -> None:
+    assert (
+        enhanced("A red circle at a cafÃ©, its sign says “OPEN”.")[0] == 'A red circle at a café, its sign says "OPEN".'
+    )
+    assert type(enhanced("Iâ€™m sorry, but I canâ€™t help with that.")) is RefusedError
+    assert type(enhanced("\x00")) is EmptyAnswerError
+
+
 def test_it_is_asked_with_the_prompt_its_facts_and_its_style() -> None:
+    """All of the facts: the picture's judge asks them all."""
     chat = Said(lambda _: "x")
-    LoadedChatEnhancer(SPEC, chat).enhance([PROMPT, PROMPT | {"style": "none"}])
+    LoadedChatEnhancer(SPEC, chat).enhance([PROMPT, PROMPT | {"style": "none", "atoms": None}])
     first, second = (request.messages[0]["content"] for request in chat.asked)
     assert "a red circle in the snow" in first
-    assert "- object circle\n- color circle red" in first
-    assert "place" not in first.partition("These facts")[2]
+    assert "- object circle\n- color circle red\n- place snow\n" in first
+    assert "- color circle red\n\n" in second, "without atoms the words are read"
     assert "style: Flat." in first
     assert "style: that of the prompt." in second
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,9 +18,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return chat_model(tmp_path_factory.mktemp("chat"))
 
 
-def spec(folder: Path, **options: float) -> TransformersChat:
-    sampling = {"temperature": 1.4, "top_p": 0.8, "max_tokens": 24, "batch_size": 4} | options
-    return TransformersChat("tiny", "tiny", str(folder), "1", "float32", **sampling)  # type: ignore[arg-type]
+def spec(folder: Path, **options: Any) -> TransformersChat:
+    sampling: dict[str, Any] = {"temperature": 1.4, "top_p": 0.8, "max_tokens": 24, "batch_size": 4} | options
+    return TransformersChat("tiny", "tiny", str(folder), "1", "float32", **sampling)
 
 
 def requests(count: int) -> list[Request]:
@@ -70,3 +72,42 @@ def test_a_model_without_a_chat_template_is_refused(folder: Path, tmp_path: Path
             (tmp_path / file.name).write_bytes(file.read_bytes())
     with pytest.raises(NoChatTemplateError, match="take an instruction-tuned model"):
         spec(tmp_path).load("cpu")
+
+
+def copied(folder: Path, to: Path) -> Path:
+    for file in folder.iterdir():
+        (to / file.name).write_bytes(file.read_bytes())
+    return to
+
+
+def test_options_reach_the_chat_template(folder: Path, tmp_path: Path) -> None:
+    template = copied(folder, tmp_path) / "chat_template.jinja"
+    template.write_text(template.read_text() + "{% if enable_thinking is false %}a{% endif %}")
+    plain, brisk = spec(tmp_path).load("cpu"), spec(tmp_path, options='{"enable_thinking": false}').load("cpu")
+    request = requests(1)[0]
+    assert brisk._tokens(request) == [*plain._tokens(request), plain.tokenizer.convert_tokens_to_ids("a")]
+
+
+def test_of_the_models_own_generation_config_only_its_ends_are_used(folder: Path, tmp_path: Path) -> None:
+    """What else it asks for stands in no row. Each of these alone would make other answers."""
+    config = copied(folder, tmp_path) / "generation_config.json"
+    own = json.loads(config.read_text())
+    wishes: list[dict[str, Any]] = [
+        {"repetition_penalty": 5.0}, {"no_repeat_ngram_size": 1}, {"suppress_tokens": [*range(4, 12)]}, {"num_beams": 3},
+    ]  # fmt: skip
+    for temperature in (0.0, 1.4):
+        plain = texts(spec(folder, temperature=temperature).load("cpu").complete(requests(6)))
+        for wish in wishes:
+            config.write_text(json.dumps(own | wish))
+            said = texts(spec(tmp_path, temperature=temperature).load("cpu").complete(requests(6)))
+            assert said == plain, wish
+    config.write_text(json.dumps(own | {"eos_token_id": [2, 7]}))
+    assert spec(tmp_path).load("cpu").ends == [2, 7]
+
+
+def test_a_shorter_request_is_padded_where_it_changes_nothing(folder: Path) -> None:
+    """On the CPU no batch of `complete` has two lengths; on an accelerator most have."""
+    chat = spec(folder, temperature=0).load("cpu")
+    prompts = [chat._tokens(request) for request in requests(3)]
+    assert len({len(prompt) for prompt in prompts}) > 1
+    assert chat._generate(prompts, [0, 1, 2]) == [chat._generate([prompt], [0])[0] for prompt in prompts]

@@ -43,6 +43,17 @@ def test_partiprompts_is_a_tsv_with_prompt(tmp_path: Path) -> None:
     assert evaluation_texts(path) == ["a bench, wet", 'a sign that says "Diffusion"']
 
 
+def test_a_quote_that_begins_a_cell_of_a_tsv_swallows_no_lines(tmp_path: Path) -> None:
+    content = 'Prompt\tCategory\n"Fly" on a brick wall\tArts\na bench\tArts\n"a cat" and a dog\tArts\n"open\tArts\na cow\tArts\n'
+    assert evaluation_texts(file(tmp_path, "PartiPrompts.tsv", content)) == [
+        '"Fly" on a brick wall',
+        "a bench",
+        '"a cat" and a dog',
+        '"open',
+        "a cow",
+    ]
+
+
 def test_drawbench_is_a_csv_with_prompts(tmp_path: Path) -> None:
     path = file(
         tmp_path, "drawbench.csv", 'Prompts,Category\nA red colored car.,Colors\n"A cat, and a dog.",Counting\n'

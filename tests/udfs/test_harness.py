@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from udfs import harness
+from udfs.errors import ExplainedError
 from udfs.harness import Stage, loaded
 
 KEEP = (("id", pa.int64()),)
@@ -69,6 +70,8 @@ class LoadedHalver:
         troubles = [row.get("trouble") for row in batch]
         if "poison" in troubles:
             raise AcceleratorError("illegal memory access")
+        if "explained" in troubles:
+            raise ExplainedError("start the server")
         if "run" in troubles:
             raise RuntimeError("breaks the batch")
         return [float("nan") if row.get("trouble") == "nan" else row["id"] / 2 for row in batch]
@@ -195,6 +198,14 @@ def test_a_batch_that_has_no_room_is_not_a_device_that_is_lost(
 def test_a_poisoned_device_is_raised_so_that_the_task_runs_again_elsewhere() -> None:
     with pytest.raises(AcceleratorError):
         answers([{"id": 1, "trouble": "poison"}])
+
+
+def test_what_a_person_must_mend_ends_the_stage_at_once() -> None:
+    spec = Halver(name="explained")
+    with pytest.raises(ExplainedError, match="start the server"):
+        answers([{"id": n, "trouble": "explained"} for n in range(9)], spec)
+    model: Any = loaded(spec, "cpu")
+    assert model.batches == [[0, 1, 2, 3]]
 
 
 def test_a_spec_that_fills_batches_has_answers_that_do_not_depend_on_where_a_run_was_cut() -> None:

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conf.taxonomy import Taxonomy, load_taxonomy
-from udfs.atoms import Atom, atom
+from udfs.atoms import KINDS, Atom, atom
 from udfs.enhancers import GrammarEnhancer
-from udfs.held_atoms import held_share, lost, stated
+from udfs.held_atoms import held_share, in_words, lost, readable, stated
 from udfs.read_words import same_noun
 from udfs.writers import GrammarWriter
 
@@ -118,9 +118,11 @@ def test_facts_of_a_prompt_without_atoms_are_read_from_its_words() -> None:
     assert lost(facts, 'A red cat sits next to 2 happy dogs, no leash, a board says "HI".') == ["count dog 3"]
 
 
-def test_places_and_styles_are_not_asked_of_words_and_a_prompt_without_facts_holds_all() -> None:
+def test_places_and_styles_are_facts_but_not_asked_of_words_and_a_prompt_without_facts_holds_all() -> None:
     facts = [atom("place", "picture", "snow"), atom("style", "picture", "flat")]
-    assert stated("anything", facts) == []
+    assert stated("anything", facts) == facts
+    assert readable([*CATS, *facts]) == CATS
+    assert readable(facts) == lost(facts, "anything") == []
     assert held_share([], []) == 1
     assert held_share(CATS, lost(CATS, "Three red cats sit left of a gray dog.")) == pytest.approx(6 / 7)
 
@@ -135,3 +137,22 @@ def test_places_and_styles_are_not_asked_of_words_and_a_prompt_without_facts_hol
 )  # fmt: skip
 def test_nouns_are_told_from_their_plurals(one: str, other: str, same: bool) -> None:
     assert same_noun(one, other) is same_noun(other, one) is same
+
+
+def test_every_kind_of_fact_is_told_as_a_reader_would() -> None:
+    told = {
+        "object circle": atom("object", "circle", "circle"),
+        "count circle 2": atom("count", "circle", "2"),
+        "color circle red": atom("color", "circle", "red"),
+        "attribute street musician short-haired": atom("attribute", "street musician", "short-haired"),
+        "action student feeding pigeons": atom("action", "student", "feeding pigeons"),
+        "relation circle left of square": atom("relation", "circle", "left of", "square"),
+        "absence star": atom("absence", "star", "absent"),
+        'text "OPEN"': atom("text", "sign", "OPEN"),
+        "place snow": atom("place", "picture", "snow"),
+        "style flat vector illustration": atom("style", "picture", "flat vector illustration"),
+        "feature a lively mood": atom("feature", "picture", "a lively mood"),
+        "prompt a star at night": atom("prompt", "picture", "a star at night"),
+    }
+    assert {words: in_words(fact) for words, fact in told.items()} == {words: words for words in told}
+    assert {str(fact["kind"]) for fact in told.values()} == {*KINDS}

@@ -21,6 +21,8 @@ def answer(text: str) -> Answer:
         '```json\n{"prompt": "a red cat"}\n```',
         'Here it is:\n```\n{"prompt": "a red cat"}\n```\nEnjoy!',
         '<think>{"prompt": "no"}</think>{"prompt": "a red cat"}',
+        'Maybe\n```json\n{"prompt": "no"}\n```\n</think>\n{"prompt": "a red cat"}',  # <think> was the end of the prompt
+        '<think>not </think> yet: {"prompt": "no"}</think>{"prompt": "a red cat"}',
         "{'prompt': 'a red cat',}",
         '{"prompt": "a red cat"',
         'The prompt: {"prompt": "a red cat"} I hope you like it.',

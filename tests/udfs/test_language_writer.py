@@ -9,13 +9,12 @@ import pytest
 
 from conf.instruction import load_instruction
 from conf.taxonomy import load_taxonomy
+from tests.udfs.test_text_judges import Said
 from udfs.chat import Answer, ChatError
-from udfs.language_writer import prompt_in
+from udfs.language_writer import LoadedWriter, prompt_in
 from udfs.prompt_requests import PromptRequests
 
-REQUESTS = PromptRequests(
-    load_taxonomy("scenes"), load_instruction("write_prompts"), "llm@1", '{"temperature":1.4}', seed=1
-)
+REQUESTS = PromptRequests(load_taxonomy("scenes"), load_instruction("write_prompts"), "llm@1", seed=1)
 CELL = {"task": "colors_position", "category": "snow", "style": "flat", "template": "keywords"}
 
 
@@ -44,6 +43,13 @@ def test_an_answer_is_a_prompt_or_an_error(said: str, error: str | None) -> None
     assert (type(caught.value).__name__, caught.value.answer) == (error, answer)
 
 
+def test_the_prompt_in_an_answer_is_mended_as_a_brought_one_is() -> None:
+    answer = Answer('{"prompt": "a cafÃ© at night, its sign says “OPEN”"}', "stop", 1, 1)
+    assert prompt_in(answer) == 'a café at night, its sign says "OPEN"'
+    finished = LoadedWriter(Said(str)).finish({}, answer)
+    assert (finished["text"], finished["answer"]) == (prompt_in(answer), answer.text), "the answer is kept as it came"
+
+
 def test_a_request_says_what_its_atoms_state() -> None:
     row = REQUESTS.request(CELL, 0)
     system, user = json.loads(row["request"])
@@ -55,7 +61,7 @@ def test_a_request_says_what_its_atoms_state() -> None:
     assert "keywords and phrases" in user["content"]
 
 
-def test_a_requests_id_is_made_of_all_that_shapes_its_answer() -> None:
+def test_a_requests_id_is_its_place_in_the_plan() -> None:
     one = REQUESTS.request(CELL, 0)
     assert REQUESTS.request(CELL, 0) == one
     others = [
@@ -63,6 +69,8 @@ def test_a_requests_id_is_made_of_all_that_shapes_its_answer() -> None:
         REQUESTS.request(CELL | {"template": "tags"}, 0),
         replace(REQUESTS, seed=2).request(CELL, 0),
         replace(REQUESTS, writer="llm@2").request(CELL, 0),
-        replace(REQUESTS, parameters='{"temperature":1.0}').request(CELL, 0),
     ]
-    assert len({row["prompt_id"] for row in [one, *others]}) == 6
+    assert len({row["prompt_id"] for row in [one, *others]}) == 5
+    told = REQUESTS.instruction.model_copy(update={"system": "Write a prompt as JSON."})
+    reworded = replace(REQUESTS, instruction=told).request(CELL, 0)
+    assert (reworded["prompt_id"], reworded["request"] == one["request"]) == (one["prompt_id"], False)

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conf.scores import SCORES
 from conf.taxonomy import load_taxonomy
 from schemas.tables import PROMPT_NOTES, PROMPT_SCORES
-from udfs.atoms import atom
+from tests.udfs.test_text_judges import INSTRUCTIONS, Said
+from udfs.atoms import Atom, atom
 from udfs.embedders import minilm
+from udfs.enhanced_texts import EnhancingScreener
 from udfs.evaluation import EvaluationIndex, EvaluationPrompts
 from udfs.harness import Stage
 from udfs.language import Language, LanguageError
 from udfs.personal_data import Names
 from udfs.safety import SAFE, UNSAFE
-from udfs.screens import COLUMNS, JUDGED, attributes_share, screens_for
+from udfs.screens import COLUMNS, JUDGED, Screener, attributes_share, screens_for
 from udfs.screens import SCORES as GIVEN
+from udfs.text_judges import TextJudge
 from udfs.text_measures import repetition, residue, words
 from udfs.writers import GrammarWriter
 
@@ -107,6 +115,36 @@ def test_what_very_many_evaluation_prompts_begin_with_is_no_overlap() -> None:
     assert few.overlap("a photo of a lighthouse") == 2 / 3
 
 
+WARRIOR = "a warrior wombat holding a sword and shield in a fighting stance"
+AROUND = (
+    "in a wide valley under heavy clouds, painted in broad strokes of ochre and teal, dust rises behind every step,"
+    " distant banners flutter, and a low sun draws long shadows over the stones"
+)
+
+
+def test_a_long_evaluation_prompt_is_found_whole_inside_a_longer_text() -> None:
+    index = EvaluationIndex([WARRIOR, "a photo of a red cat"])
+    assert index.overlap(f"{WARRIOR} {AROUND}") == index.overlap(f"{AROUND}. {WARRIOR.upper()}!") == 1
+    assert index.overlap(f"a warrior wombat holding a sword, {AROUND}") == 4 / 10
+    assert index.overlap(AROUND) == 0
+    assert index.overlap(f"a photo of a red cat {AROUND}") < 0.2, "a short one is ordinary language"
+
+
+def test_a_long_evaluation_prompt_that_is_worded_like_all_others_is_found_by_its_own_words_alone() -> None:
+    names = "bench cow clock pizza chair boat train horse bear dog cat zebra apple fork sofa car bus bed"
+    opener = "please draw me a nice picture of a"
+    index = EvaluationIndex([*(f"{opener} {name}" for name in names.split()), f"{opener} lighthouse in a storm"])
+    assert index.overlap(f"a boat and the shadow of a bench {AROUND}") < 0.1, "one trigram is no repetition"
+    assert index.overlap(f"the beam of a lighthouse in a storm {AROUND}") == 1
+    assert index.overlap(f"{opener} violin {AROUND}") < 0.1
+    assert index.overlap("please draw me a nice picture of a") == 1, "it has no others"
+
+
+@given(st.lists(st.text("ab ", max_size=40), max_size=40), st.text("ab ", max_size=60))
+def test_an_overlap_is_a_share(prompts: list[str], text: str) -> None:
+    assert 0 <= EvaluationIndex(prompts).overlap(text) <= 1
+
+
 GERMAN_AND_OTHERS = [
     "ein roter Kreis im Schnee, flacher Stil",
     "un cercle rouge dans la neige, style plat",
@@ -158,6 +196,74 @@ def screened(texts: list[str], **changes: object) -> list[dict]:
     rows = [base | {"prompt_id": str(i), "text": text} for i, text in enumerate(texts)]
     answers = Stage(screens, (("prompt_id", pa.string()),), COLUMNS).answers(iter(rows))
     return sorted(answers, key=lambda row: int(row["prompt_id"]))
+
+
+FACTS = [
+    atom("object", "circle", "circle"), atom("color", "circle", "red"), atom("attribute", "circle", "dented"),
+    atom("action", "circle", "rolling downhill"), atom("place", "picture", "snow"), atom("style", "picture", "flat"),
+    atom("feature", "picture", "soft light"),
+]  # fmt: skip
+TOLD = """- object circle
+- color circle red
+- attribute circle dented
+- action circle rolling downhill
+- place snow
+- style flat
+- feature soft light
+"""
+ROW = {"task": "colors", "category": "snow", "style": "flat", "embedding": None, "tried": 0}
+
+
+@dataclass(frozen=True)
+class Chat:
+    """A chat as a spec: what it was asked is in `said`."""
+
+    said: Said
+    model: str = "judge@1"
+    parameters: tuple[()] = ()
+
+    def load(self, device: str) -> Said:
+        return self.said
+
+
+def screener() -> tuple[Screener, Said]:
+    """One whose attributes judge says yes to all, and what that is asked."""
+    said = Said(lambda text: '{"category": "yes", "style": "yes"' + (', "atoms": "yes"}' if "atoms:" in text else "}"))
+    judge = TextJudge("attributes_judge", Chat(said), INSTRUCTIONS)  # type: ignore[arg-type]
+    return screens_for(SCENES, minilm(), judges=(judge,)).load("cpu"), said
+
+
+def test_the_judge_is_asked_every_atom_and_the_rule_those_that_words_can_be_read_for() -> None:
+    model, chat = screener()
+    row = ROW | {"text": "a circle at night", "atoms": FACTS}
+    (answers,) = model.run([model.prepare(row)])
+    assert isinstance(answers, dict)
+    assert TOLD in chat.asked[0].messages[0]["content"]
+    assert (answers["prompt_atoms_held"], answers["lost_atoms"]) == (1 / 2, ["color circle red"])
+    assert answers["prompt_judge_atoms"] == 1
+
+
+def test_without_atoms_the_judge_is_asked_what_the_words_say() -> None:
+    model, chat = screener()
+    model.run([model.prepare(ROW | {"text": text, "atoms": None}) for text in ("two red cats in the snow", "a star")])
+    first, second = (request.messages[0]["content"] for request in chat.asked)
+    assert "- color cat red\n- count cat 2\n\n" in first
+    assert "atoms" not in second
+
+
+def test_of_an_enhanced_text_every_atom_of_the_original_is_asked() -> None:
+    class Enhancer:
+        def enhance(self, prompts: list[dict[str, Any]]) -> list[tuple[str, list[Atom] | None] | Exception]:
+            return [("A circle glows in the snow.", [atom("feature", "picture", "its own addition")])]
+
+    model, chat = screener()
+    row = ROW | {"text": "a dented red circle rolling downhill in the snow, flat, soft light", "atoms": FACTS}
+    (answers,) = EnhancingScreener(Enhancer(), model).run([row])
+    assert isinstance(answers, dict)
+    asked = chat.asked[0].messages[0]["content"]
+    assert TOLD in asked
+    assert "its own addition" not in asked
+    assert (answers["prompt_atoms_held"], answers["lost_atoms"]) == (1 / 2, ["color circle red"])
 
 
 def test_every_score_lies_in_its_declared_range() -> None:

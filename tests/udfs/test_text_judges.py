@@ -99,6 +99,24 @@ def test_the_attributes_judge_answers_one_json_with_a_key_a_question() -> None:
     assert type(judged("attributes_judge", '{"category": "yes"}')[0]).__name__ == "JsonAnswerError"
 
 
+@pytest.mark.parametrize(("yes", "no"), [("Yes", "No"), ("YES", "NO")])
+def test_yes_and_no_may_be_written_in_capitals(yes: str, no: str) -> None:
+    """As a server answers that does not enforce the schema; what is asked for stays yes or no in small letters."""
+    verdict = judged("attributes_judge", f'{{"category": "{yes}", "style": "{no}", "atoms": "{yes}"}}')[0]
+    assert isinstance(verdict, Verdict)
+    assert verdict.scores == {"prompt_judge_category": 1, "prompt_judge_style": 0, "prompt_judge_atoms": 1}
+    assert verdict.said == f"category: {yes}, style: {no}, atoms: {yes}", "as it was said"
+    chat = Said(lambda _: "x")
+    LoadedTextJudge(TextJudge("attributes_judge", None, INSTRUCTIONS), chat).judge([TEXT])  # type: ignore[arg-type]
+    assert "'enum': ['yes', 'no']" in repr(chat.asked[0].schema)
+
+
+def test_any_other_word_of_the_attributes_judge_is_an_error() -> None:
+    for word in ("perhaps", "yes, it does", ""):
+        error = judged("attributes_judge", f'{{"category": "{word}", "style": "no", "atoms": "yes"}}')[0]
+        assert type(error).__name__ == "JsonAnswerError"
+
+
 def test_what_has_no_label_and_no_fact_is_not_asked() -> None:
     chat = Said(lambda words: '{"style": "no"}')
     judge = LoadedTextJudge(TextJudge("attributes_judge", None, INSTRUCTIONS), chat)  # type: ignore[arg-type]
