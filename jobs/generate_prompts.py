@@ -14,7 +14,7 @@ from conf.instruction import load_instruction
 from conf.paths import resolve
 from conf.recipe import GRAMMAR
 from jobs import prompt_plan
-from jobs.launch import Context, JobError, main
+from jobs.launch import Context, main
 from jobs.waves import answered, run_waves, work_left
 from schemas.tables import TABLES
 from udfs.allotment import Cell
@@ -22,7 +22,7 @@ from udfs.chat import Chat
 from udfs.harness import Stage
 from udfs.ids import content_id
 from udfs.language_writer import COLUMNS, LanguageWriter
-from udfs.prompt_files import BroughtPrompts, PromptFileError
+from udfs.prompt_files import BroughtPrompts
 from udfs.prompt_requests import REQUEST, PromptRequests
 from udfs.versions import library_versions
 from udfs.written_prompts import PROMPT
@@ -151,11 +151,12 @@ def _brought(context: Context) -> list[DataFrame]:
     frames = []
     for file in context.recipe.prompts.files:
         reader = BroughtPrompts(resolve(file.path), file.path, file.source, context.recipe.labels)
-        try:
-            rows = pa.Table.from_pylist(list(reader.rows()), schema=PROMPT)
-        except PromptFileError as error:
-            raise JobError(str(error)) from None
-        frames.append(context.spark.createDataFrame(rows, schema=from_arrow_schema(PROMPT)))
+        parts, schema = reader.parts(), from_arrow_schema(PROMPT)
+        if parts == 1:
+            frames.append(context.spark.createDataFrame(pa.Table.from_batches(reader.batches(), PROMPT), schema=schema))
+        else:
+            numbers = context.spark.range(0, parts, 1, parts)
+            frames.append(numbers.mapInArrow(reader, schema=schema))
     return frames
 
 

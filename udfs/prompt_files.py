@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +15,19 @@ import pyarrow.parquet as pq
 
 from udfs.atoms import KINDS, Atom, atom, question
 from udfs.encoding import mended
+from udfs.errors import ExplainedError
 from udfs.ids import normalised, prompt_id
+from udfs.written_prompts import PROMPT
 
 if TYPE_CHECKING:
     from conf.taxonomy import Taxonomy
 
 COLUMNS = ("text", "task", "category", "style", "atoms")
 _AXES = ("task", "category", "style")
+_ROWS_A_BATCH = 8192  # of Python objects at once
 
 
-class PromptFileError(ValueError):
+class PromptFileError(ExplainedError):
     """A file of prompts that cannot be used; the message names the file, the row, what is allowed and what to do."""
 
 
@@ -39,9 +43,27 @@ class BroughtPrompts:
     source: str
     taxonomy: Taxonomy
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """One row of prompts for each row of the file; its text mended (ftfy), NFC, runs of white space made one."""
-        for number, row in self._numbered():
+    def parts(self) -> int:
+        """How many parts of the file can be read apart: the row groups of a Parquet file; a CSV is one."""
+        if self._kind() == ".csv":
+            return 1
+        with self._opened() as file:
+            return max(1, file.num_row_groups)
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """For mapInArrow: numbers of parts (id) -> rows of prompts."""
+        for batch in batches:
+            for part in batch["id"].to_pylist():
+                yield from self.batches(part)
+
+    def batches(self, part: int = 0) -> Iterator[pa.RecordBatch]:
+        """One row of prompts for each row of the part; its text mended (ftfy), NFC, runs of white space made one."""
+        rows = self._rows(part)
+        while some := list(islice(rows, _ROWS_A_BATCH)):
+            yield pa.RecordBatch.from_pylist(some, schema=PROMPT)
+
+    def _rows(self, part: int) -> Iterator[dict[str, Any]]:
+        for number, row in self._csv() if self._kind() == ".csv" else self._parquet(part):
             text = normalised(mended(str(row.get("text") or "")))
             if not text:
                 raise self._wrong(number, "the text is empty. Give a text, or remove the row.")
@@ -56,18 +78,18 @@ class BroughtPrompts:
                 "writer": self.name,
             }
 
-    def _numbered(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """(row number as an editor or a viewer shows it, row)."""
+    def _kind(self) -> str:
         if not self.path.is_file():
             raise PromptFileError(f"{self.name}: there is no such file. Correct prompts.files in the recipe.")
-        readers = {".csv": self._csv, ".parquet": self._parquet}
-        if self.path.suffix.lower() not in readers:
+        kind = self.path.suffix.lower()
+        if kind not in (".csv", ".parquet"):
             raise PromptFileError(
                 f"{self.name}: a prompt file ends in .csv or .parquet. Convert it, or give it its right name."
             )
-        yield from readers[self.path.suffix.lower()]()
+        return kind
 
     def _csv(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """(row number as an editor shows it, row)."""
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as file:
                 reader = csv.DictReader(file, strict=True)
@@ -88,20 +110,26 @@ class BroughtPrompts:
                 f"{self.name}: this is no valid CSV ({error}). Check the quotes in that line."
             ) from None
 
-    def _parquet(self) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _parquet(self, part: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        """(row number in the whole file, row) of a row group."""
+        with self._opened() as file:
+            if file.num_row_groups == 0:
+                return
+            number = sum(file.metadata.row_group(before).num_rows for before in range(part))
+            for batch in file.iter_batches(_ROWS_A_BATCH, row_groups=[part]):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+
+    def _opened(self) -> pq.ParquetFile:
         try:
             file = pq.ParquetFile(self.path)
         except pa.ArrowInvalid as error:
             raise PromptFileError(
                 f"{self.name}: this is no Parquet file ({error}). Write it again, or bring a CSV."
             ) from None
-        with file:
-            self._check_columns(file.schema_arrow.names)
-            number = 0
-            for batch in file.iter_batches():
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, row
+        self._check_columns(file.schema_arrow.names)
+        return file
 
     def _check_columns(self, found: Iterable[str]) -> None:
         names = list(found)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from pyspark.errors import PythonException
 
 from conf.recipe import PromptFile, Prompts
 from jobs import generate_prompts
-from jobs.launch import Context, JobError
+from jobs.launch import Context, explained
 from schemas.delta import Lakehouse
 from tests.recipes import small_recipe
 from udfs.ids import prompt_id
+from udfs.prompt_files import PromptFileError
 
 BROUGHT = "text,task,style\na lonely lighthouse on a cliff,none,none\na red circle on a table,colors,flat\n"
 
@@ -87,8 +91,23 @@ def test_a_prompt_in_two_files_belongs_to_the_first(lakehouse: Lakehouse, tmp_pa
     assert [(row["text"], row["writer"]) for row in rows] == [("a lonely lighthouse", str(tmp_path / "b.csv"))]
 
 
+def test_the_row_groups_of_a_large_file_are_read_by_the_tasks(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    texts = ["a lonely lighthouse", "a quiet harbor", "a ferry at dawn"]
+    pq.write_table(pa.table({"text": texts}), tmp_path / "p.parquet", row_group_size=2)
+    generate_prompts.run(context(lakehouse, 0, tmp_path / "p.parquet"))
+    assert sorted(row["text"] for row in lakehouse.read("prompts").collect()) == sorted(texts)
+    pq.write_table(pa.table({"text": [*texts, " "]}), tmp_path / "p.parquet", row_group_size=2)
+    with pytest.raises(PythonException) as caught:
+        generate_prompts.run(context(lakehouse, 0, tmp_path / "p.parquet"))
+    name = tmp_path / "p.parquet"
+    assert explained(caught.value) == f"{name}, row 4: the text is empty. Give a text, or remove the row."
+    assert lakehouse.read("prompts").count() == 3
+
+
 def test_a_bad_file_stops_the_job_before_anything_is_written(lakehouse: Lakehouse, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("text,style\na,round\n")
-    with pytest.raises(JobError, match=r"p\.csv, row 2: style 'round' is not known. Allowed: flat, outline, none"):
+    with pytest.raises(
+        PromptFileError, match=r"p\.csv, row 2: style 'round' is not known. Allowed: flat, outline, none"
+    ):
         generate_prompts.run(context(lakehouse, 5, tmp_path / "p.csv"))
     assert ids(lakehouse) == set()

@@ -20,7 +20,9 @@ FACTS = [atom("color", "circle", "red")]
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    return list(BroughtPrompts(path, path.name, "by hand", SCENES).rows())
+    reader = BroughtPrompts(path, path.name, "by hand", SCENES)
+    parts = pa.RecordBatch.from_pydict({"id": [*range(reader.parts())]})
+    return [row for batch in reader([parts]) for row in batch.to_pylist()]
 
 
 def csv(tmp_path: Path, content: str | bytes, name: str = "p.csv") -> Path:
@@ -95,6 +97,20 @@ def test_a_bad_file_is_one_sentence(tmp_path: Path, content: str | bytes, messag
 def test_a_row_number_counts_lines_inside_quotes(tmp_path: Path) -> None:
     with pytest.raises(PromptFileError, match="row 4: the text is empty"):
         read(csv(tmp_path, 'text\n"a\nb"\n""\n'))
+
+
+def test_row_groups_are_read_apart_and_rows_keep_their_numbers(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"text": ["a", "b", "c", "d", ""]}), tmp_path / "p.parquet", row_group_size=2)
+    reader = BroughtPrompts(tmp_path / "p.parquet", "p.parquet", "by hand", SCENES)
+    assert reader.parts() == 3
+    assert [[row["text"] for batch in reader.batches(part) for row in batch.to_pylist()] for part in (0, 1)] == [
+        ["a", "b"],
+        ["c", "d"],
+    ]
+    with pytest.raises(PromptFileError, match="p.parquet, row 5: the text is empty"):
+        list(reader.batches(2))
+    pq.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "none.parquet")
+    assert read(tmp_path / "none.parquet") == []
 
 
 def test_files_that_are_not_there_or_of_another_kind(tmp_path: Path) -> None:
