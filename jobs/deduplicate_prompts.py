@@ -3,7 +3,7 @@
 1. Exact: prompts with the same words are one, whatever their labels; the first of them goes on, and a copy follows it.
 2. Embeddings: the first ones' texts go through the sentence model, wave by wave, into prompt_embeddings. This is nearly all of
    the work; a run that was killed goes on there.
-3. Semantic: what the guard demands to be equal makes sets. In a set of up to a few thousand prompts every pair is
+3. Semantic: what the guard demands to be equal makes sets. In a set of up to 16,384 prompts every pair is
    compared; a larger one is cut into k-means cells, and a prompt is compared with its own and the next nearest
    (jobs/prompt_rounds.py). New prompts are compared with all that is kept, and a prompt that was kept stays kept. One commit.
 

@@ -26,7 +26,9 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from udfs.prompt_cells import CENTERS, SAMPLE_A_CELL, celling, training
 from udfs.prompt_groups import LOCAL, NEAR, NO_CELL, PLACED, Vectors, first_pass, second_pass
 
-WHOLE_SET = 4096  # prompts; every pair of a smaller set is compared, which costs less than finding cells
+# Prompts; every pair of a smaller set is compared, which costs less than cells and their rounds: 25 MB of vectors and some
+# seconds of one core.
+WHOLE_SET = 16_384
 _ROWS_A_TASK = 20_000  # 30 MB of vectors; in the second pass as many visitors for each cell that is visited
 _HASH_RANGE = 1 << 30
 _ANSWER = ("prompt_id", "kept_id", "similarity")

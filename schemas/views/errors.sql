@@ -1,5 +1,6 @@
 -- grain: an attempt that failed and was never made good: a row of status error without a row of status ok for the same key.
--- purpose: what went wrong, of every model and pass; `--retry errors` does those of the recipe's own again. id: the picture or the prompt; model: the model, or the pass of raw_scores.
+-- purpose: what went wrong, of every model and pass; `--retry errors` does those of the recipe's own again.
+--   id: the picture or the prompt; model: the model, or the pass of raw_scores.
 -- try: select table_name, error_class, count(*) as attempts from errors group by table_name, error_class
 with unanswered as (
     select
