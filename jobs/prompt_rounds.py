@@ -70,7 +70,7 @@ def _rounds(placed: DataFrame, similarity: float, tasks: int) -> Iterator[DataFr
         local = stored(places.mapInArrow(first_pass(similarity), schema=from_arrow_schema(LOCAL)))
         for_now = local.where(F.col("kept_id") == F.col("prompt_id")).where(F.col("cell") != NO_CELL)
         for_now = for_now.select(*PLACED.names)
-        near = _visits(for_now, for_now, tasks).mapInArrow(compare, schema=from_arrow_schema(NEAR))
+        near = stored(_visits(for_now, for_now, tasks).mapInArrow(compare, schema=from_arrow_schema(NEAR)))
         met = stored(near.select(F.col("prompt_id").alias("kept_id")).distinct())
         yield local.join(met, "kept_id", "left_anti").select(*_ANSWER)
         if met.isEmpty():
@@ -78,7 +78,10 @@ def _rounds(placed: DataFrame, similarity: float, tasks: int) -> Iterator[DataFr
         fresh = stored(for_now.join(met, F.col("prompt_id") == F.col("kept_id"), "left_anti"))
         fresh = fresh.withColumn("known", F.lit(True))
         kept = kept.unionByName(fresh)
-        pending = stored(pending.join(local.join(met, "kept_id", "left_semi"), "prompt_id", "left_semi"))
+        # whichever of the two visited the other
+        yield (gone := stored(_most_similar(near.join(fresh.select(F.col("prompt_id").alias("other")), "other"))))
+        left = local.join(met, "kept_id", "left_semi").select("prompt_id").join(gone, "prompt_id", "left_anti")
+        pending = stored(pending.join(left, "prompt_id", "left_semi"))
 
 
 def stored(frame: DataFrame) -> DataFrame:
