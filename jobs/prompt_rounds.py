@@ -3,9 +3,9 @@
 A round first asks what is new among the kept: every open prompt is compared with those that live in the cells it
 visits, and one that is like them is a duplicate. Then every place (a set that the guard makes, or a cell of a large one)
 is gone through in order of precedence: a prompt like a kept one of its place is that one's duplicate, another is kept
-there for now. Last, those that are kept for now visit the next nearest cells, and one that meets nothing like it that
-comes before it is kept for good. What is left goes to the next round: prompts that met one whose own fate is open, and
-prompts that stood behind them.
+there for now. Last, those that are kept for now visit the next nearest cells. One that meets nothing like it that comes
+before it is kept for good; one that meets such a one is its duplicate, whichever of the two visited the other. What is
+left goes to the next round: prompts that met one whose own fate is open, and prompts that stood behind them.
 
 So no duplicate stands for another, each is itself like the one that was kept, a prompt that was kept stays kept, and
 nothing depends on how Spark cuts the rows. The first open prompt is decided in every round, so the rounds end; they are
@@ -78,10 +78,11 @@ def _rounds(placed: DataFrame, similarity: float, tasks: int) -> Iterator[DataFr
         fresh = stored(for_now.join(met, F.col("prompt_id") == F.col("kept_id"), "left_anti"))
         fresh = fresh.withColumn("known", F.lit(True))
         kept = kept.unionByName(fresh)
-        # whichever of the two visited the other
         yield (gone := stored(_most_similar(near.join(fresh.select(F.col("prompt_id").alias("other")), "other"))))
         left = local.join(met, "kept_id", "left_semi").select("prompt_id").join(gone, "prompt_id", "left_anti")
         pending = stored(pending.join(left, "prompt_id", "left_semi"))
+        if pending.isEmpty():
+            return
 
 
 def stored(frame: DataFrame) -> DataFrame:

@@ -109,3 +109,14 @@ def test_what_was_kept_stands_in_every_round(spark: SparkSession, monkeypatch: p
     rows = [{"prompt_id": name, "set": 1, "vector": direction(angle).tobytes()} for name, angle in angles.items()]
     answers = compare(spark, rows, {"a"}, tasks=2)
     assert {name: stands for name, (stands, _) in answers.items()} == {"b": "b", "c": "b", "d": "a"}
+
+
+def test_it_does_not_matter_which_of_two_visits_the_other(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """a visits the cell of b, b another one than that of a; both are alike."""
+    monkeypatch.setattr(prompt_rounds, "WHOLE_SET", 0)
+    monkeypatch.setattr(prompt_rounds, "_centers", lambda placed, cells: np.stack([*map(direction, (0.0, 12.0, 18.0))]))
+    rows = [
+        {"prompt_id": name, "set": 1, "vector": direction(angle).tobytes()} for name, angle in (("a", 5.0), ("b", 13.5))
+    ]
+    answers = compare(spark, rows, set(), tasks=2)
+    assert {name: stands for name, (stands, _) in answers.items()} == {"a": "a", "b": "a"}
