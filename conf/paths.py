@@ -60,5 +60,6 @@ def folder_digest(path: Path) -> str:
         inside = file.relative_to(path).as_posix()
         if file.suffix == ".md" or any(part.startswith(".") for part in inside.split("/") if part != "."):
             continue
-        digest.update(inside.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+        with file.open("rb") as opened:  # never whole in memory: weights are larger than a driver
+            digest.update(inside.encode() + b"\0" + hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()[:12]

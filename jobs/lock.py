@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from jobs.launch import Context, JobError
+from udfs.device import open_shared
 from udfs.ids import content_id
 
 
@@ -24,15 +25,14 @@ def table_lock(context: Context, table: str) -> Iterator[None]:
     between machines the workflow's max_concurrent_runs: 1 does the same.
     """
     root = context.recipe.lakehouse.removeprefix("file:")
-    if "://" in root:
-        root = str(Path(tempfile.gettempdir()) / f"goldpan-{content_id(root)}")
-    folder = Path(root) / "_locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / f"{table}.lock").open("a+") as handle:
+    path = Path(root) / "_locks" / f"{table}.lock"
+    if "://" in root:  # no folder of its own, in which a second user of this machine could make no file
+        path = Path(tempfile.gettempdir()) / f"goldpan-{content_id(root)}-{table}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open_shared(path, "r+") as handle:  # for writing, whoever made it: it says who holds the table
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            handle.seek(0)
             raise JobError(
                 f"{table} is being written by another run ({handle.read().strip()}). Wait until it has ended, or stop it; then run this again."
             ) from None

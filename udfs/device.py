@@ -6,8 +6,9 @@ import fcntl
 import functools
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 
 from udfs.errors import ExplainedError
 
@@ -63,8 +64,22 @@ def device_name(device: str) -> str:
     return str(torch.cuda.get_device_name(device))
 
 
+def open_shared(path: Path, mode: Literal["r", "r+"]) -> IO[str]:
+    """A file that every user of this machine may open, made where there is none.
+
+    What exists is opened without O_CREAT: Linux refuses that flag for another user's file in /tmp (fs.protected_regular).
+    """
+    with suppress(FileNotFoundError):
+        return path.open(mode)
+    with suppress(FileExistsError):  # another process was faster
+        fresh = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+        os.fchmod(fresh, 0o666)  # the umask does not let others in
+        os.close(fresh)
+    return path.open(mode)
+
+
 def _lease(name: str) -> bool:
-    handle = (Path(tempfile.gettempdir()) / f"{name}.lock").open("a")
+    handle = open_shared(Path(tempfile.gettempdir()) / f"{name}.lock", "r")  # a lock needs no more than reading
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -34,6 +34,7 @@ ANSWER = [
 _MESSAGE_LIMIT = 2000
 _POOL_THREADS = 2
 _OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")  # last: cuBLAS, cuDNN
+_NOT_SUPPORTED = "STATUS_NOT_SUPPORTED"  # cuBLAS, cuDNN: no kernel for these shapes, refused before anything ran
 
 
 class Model(Protocol):
@@ -195,7 +196,7 @@ class _Work:
         half = len(batch) // 2
         if is_out_of_memory(failure):
             _limits[self._limit_key(group)] = half
-            _free_memory()
+            free_memory()
         return self._run(batch[:half], group) + self._run(batch[half:], group)
 
     def _filled(self, items: list[Any], group: Hashable) -> list[Any]:
@@ -254,7 +255,7 @@ def loaded(spec: Spec, device: str) -> Model:
     key = f"{spec!r} on {device}"
     if key not in _cache:
         _cache.clear()
-        _free_memory()
+        free_memory()
         _cache[key] = spec.load(device)
     return _cache[key]
 
@@ -270,15 +271,17 @@ def is_out_of_memory(error: Exception) -> bool:
 def is_fatal(error: Exception) -> bool:
     """A poisoned device context: nothing works in this process any more; Spark retries the task in a fresh one.
 
-    A device without room for a batch is none, whatever its error is called.
+    A device without room for a batch is none, whatever its error is called, and neither is one without a kernel for a
+    picture's size.
     """
     lost = type(error).__name__ == "AcceleratorError" or any(
         said in str(error) for said in ("CUDA error", "cuDNN error")
     )
-    return lost and not is_out_of_memory(error)
+    return lost and not is_out_of_memory(error) and _NOT_SUPPORTED not in str(error)
 
 
-def _free_memory() -> None:
+def free_memory() -> None:
+    """Give the device what no tensor holds any more."""
     gc.collect()
     torch = sys.modules.get("torch")  # not imported: nothing of it to free
     if torch is not None and torch.cuda.is_available():

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from PIL import Image
 from udfs.atoms import WORDING
 from udfs.codec import decode
 from udfs.errors import ExplainedError
-from udfs.harness import NotFiniteError
+from udfs.harness import NotFiniteError, free_memory, is_out_of_memory
 
 MAX_PIXELS = 1024 * 1024  # more tokens than this answer no question better, and a Qwen-VL would take them all
 # Of all tokens, what yes and no must hold together. A judge that answers has nearly all there (the demo's .99 on its scenes), one
@@ -87,6 +87,7 @@ class LoadedJudge:
     yes: list[int]
     no: list[int]
     pairs_a_batch: int
+    limits: dict[tuple[int, int], int] = field(default_factory=dict)  # picture's size -> pairs that memory had room for
 
     def prepare(self, row: dict[str, Any]) -> tuple[Image.Image, list[str]]:
         """Decode once for all questions of a picture."""
@@ -99,9 +100,8 @@ class LoadedJudge:
     def run(self, batch: list[tuple[Image.Image, list[str]]]) -> list[list[Answer]]:
         pairs = [(image, prompt) for image, prompts in batch for prompt in prompts]
         answers: dict[int, Answer] = {}
-        for chunk in self._chunks([prompt for _, prompt in pairs]):
-            for index, answer in zip(chunk, self._answer([pairs[index] for index in chunk]), strict=True):
-                answers.setdefault(index, answer)
+        while not self._ask(pairs, answers):
+            free_memory()
         flat = iter(range(len(pairs)))
         return [[answers[next(flat)] for _ in prompts] for _, prompts in batch]
 
@@ -116,17 +116,34 @@ class LoadedJudge:
                 )
         return {"answers": [answer for answer, _ in result]}
 
-    def _chunks(self, prompts: list[str]) -> list[list[int]]:
-        """Indexes of the prompts that are asked together.
+    def _ask(self, pairs: list[tuple[Image.Image, str]], answers: dict[int, Answer]) -> bool:
+        """Fill `answers`, by a pair's index, with those that it lacks. False where memory ran out: the next chunks of
+        such pictures are half as large. The harness could only halve the pictures, and one has many questions."""
+        size = self.limits.get(pairs[0][0].size, self.pairs_a_batch) if pairs else 1
+        left = {index: prompt for index, (_, prompt) in enumerate(pairs) if index not in answers}
+        for chunk in self._chunks(left, size):
+            try:
+                found = self._answer([pairs[index] for index in chunk])
+            except Exception as error:
+                if len(chunk) == 1 or not is_out_of_memory(error):
+                    raise
+                self.limits[pairs[0][0].size] = len(chunk) // 2
+                return False  # and let go of the error: its traceback's frames hold the chunk's tensors
+            for index, answer in zip(chunk, found, strict=True):
+                answers.setdefault(index, answer)
+        return True
+
+    def _chunks(self, prompts: dict[int, str], size: int) -> list[list[int]]:
+        """Indexes of the prompts that are asked together, at most `size`.
 
         The last bits of an answer depend on the shape of its batch. On the CPU, where it costs little, a batch holds
         prompts of one length and is filled by repeating one: an answer does not depend on where a run was cut.
         """
-        size = self.pairs_a_batch
         if self.net.device.type != "cpu":
-            return [list(range(start, min(start + size, len(prompts)))) for start in range(0, len(prompts), size)]
+            indexes = [*prompts]
+            return [indexes[start : start + size] for start in range(0, len(indexes), size)]
         lengths: dict[int, list[int]] = {}
-        for index, prompt in enumerate(prompts):
+        for index, prompt in prompts.items():
             lengths.setdefault(len(self.processor.tokenizer(prompt).input_ids), []).append(index)
         chunks = [alike[start : start + size] for alike in lengths.values() for start in range(0, len(alike), size)]
         return [chunk + chunk[-1:] * (size - len(chunk)) for chunk in chunks]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +13,7 @@ import pytest
 import torch
 
 from udfs import device
-from udfs.device import NoDeviceError, accelerators, claim_device
+from udfs.device import NoDeviceError, accelerators, claim_device, open_shared
 
 
 @pytest.fixture
@@ -29,6 +33,67 @@ def test_a_worker_gets_a_device_that_no_other_holds(two_devices: None) -> None:
         claim()
     device._held.pop(0).close()  # what the kernel does when the first process ends
     assert claim() == "cuda:0"
+
+
+@contextmanager
+def another_user() -> Iterator[None]:
+    """Nobody, where the tests run as root; else this user, whom the files' rights bind anyway."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """Like /tmp; tmp_path is the first user's alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o1777)
+        yield Path(folder)
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077])
+def test_a_second_user_gets_the_device_when_the_first_has_ended(
+    shared: Path, two_devices: None, umask: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claim_device.__wrapped__
+    monkeypatch.setattr(device.tempfile, "gettempdir", lambda: str(shared))
+    before = os.umask(umask)
+    try:
+        assert claim() == "cuda:0"
+    finally:
+        os.umask(before)
+    (file,) = shared.glob("*.lock")
+    assert file.stat().st_mode & 0o777 == 0o666
+    file.chmod(0o444)  # what a file of 0644 is to another user, whoever runs the tests
+    with another_user():
+        assert claim() == "cuda:1"
+        device._held.pop(0).close()
+        monkeypatch.setattr(device.os, "open", refused)
+        assert claim() == "cuda:0"
+    while device._held:
+        device._held.pop().close()
+
+
+def refused(*arguments: object) -> int:
+    """O_CREAT on another user's file in /tmp (fs.protected_regular)."""
+    raise PermissionError
+
+
+def test_two_who_make_the_file_at_once_open_the_same_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = os.open
+
+    def late(path: Path, *arguments: int) -> int:
+        path.write_text("the other's")
+        return make(path, *arguments)
+
+    monkeypatch.setattr(device.os, "open", late)
+    with open_shared(tmp_path / "lock", "r+") as handle:
+        assert handle.read() == "the other's"
 
 
 def test_devices_are_counted_where_a_driver_is(

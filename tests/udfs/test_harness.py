@@ -70,6 +70,8 @@ class LoadedHalver:
         troubles = [row.get("trouble") for row in batch]
         if "poison" in troubles:
             raise AcceleratorError("illegal memory access")
+        if "unsupported" in troubles:
+            raise RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED")
         if "explained" in troubles:
             raise ExplainedError("start the server")
         if "run" in troubles:
@@ -118,6 +120,7 @@ def test_a_good_row_has_its_value_device_and_time() -> None:
         ("prepare", "ValueError", "cannot be prepared"),
         ("group", "ValueError", "has no group"),
         ("run", "RuntimeError", "breaks the batch"),
+        ("unsupported", "RuntimeError", "cuDNN error: CUDNN_STATUS_NOT_SUPPORTED"),
         ("finish", "ValueError", "cannot be encoded"),
         ("nan", "NotFiniteError", "value is nan"),
     ],
@@ -185,11 +188,13 @@ def test_the_failed_batchs_memory_is_free_when_the_halves_run() -> None:
         (AcceleratorError("CUDA error: out of memory"), True, False),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), True, False),
         (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), True, False),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED. This error may appear if ..."), False, False),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_NOT_SUPPORTED when calling `cublasLtMatmul(...)`"), False, False),
         (MemoryError(), True, False),
         (ValueError("the picture is broken"), False, False),
     ],
 )
-def test_a_batch_that_has_no_room_is_not_a_device_that_is_lost(
+def test_a_batch_that_has_no_room_or_no_kernel_is_not_a_device_that_is_lost(
     error: Exception, out_of_memory: bool, fatal: bool
 ) -> None:
     assert (harness.is_out_of_memory(error), harness.is_fatal(error)) == (out_of_memory, fatal)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import random
+import weakref
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -13,11 +16,12 @@ from PIL import Image
 from tests import tiny_scorers
 from tests.tiny_scorers import WORDS, drawn, jpeg
 from udfs.atoms import atom, question
-from udfs.harness import Stage
+from udfs.harness import Stage, loaded
 from udfs.judges import (
     COLUMNS,
     LEAST_MASS,
     MAX_PIXELS,
+    Answer,
     LoadedJudge,
     NoAnswerTokenError,
     TransformersJudge,
@@ -65,6 +69,93 @@ def test_an_answer_is_the_same_to_the_last_bit_wherever_a_run_was_cut() -> None:
     for cut in (1, 4, 7):
         parts = judged(judge, rows[:cut]) | judged(judge, rows[cut:])
         assert {k: row["answers"] for k, row in parts.items()} == {k: row["answers"] for k, row in whole.items()}
+
+
+class OutOfMemoryError(RuntimeError):
+    """Named like torch's."""
+
+
+class Activations:
+    """What a pass over a batch holds on the device."""
+
+
+@dataclass
+class Cramped(LoadedJudge):
+    """A judge of an accelerator that has room for `room` pairs. It answers a question with its number."""
+
+    room: int = 100
+    chunks: list[list[str]] = field(default_factory=list)
+    alive: list[weakref.ref[Activations]] = field(default_factory=list)
+
+    def _answer(self, pairs: list[tuple[Image.Image, str]]) -> list[Answer]:
+        assert all(reference() is None for reference in self.alive), "the failed chunk's tensors are still held"
+        activations = Activations()
+        self.alive.append(weakref.ref(activations))
+        self.chunks.append([prompt for _, prompt in pairs])
+        if len(pairs) > self.room:
+            raise OutOfMemoryError("out of memory")
+        return [(float(prompt), 1.0) for _, prompt in pairs]
+
+
+def cramped(room: int) -> Cramped:
+    return Cramped(SimpleNamespace(device=SimpleNamespace(type="cuda")), None, [1], [2], 8, room=room)
+
+
+def asked(count: int, side: int = 64) -> tuple[Image.Image, list[str]]:
+    return Image.new("RGB", (side, side)), [str(number) for number in range(count)]
+
+
+def test_one_pictures_questions_are_asked_in_parts_where_memory_has_no_room_for_all() -> None:
+    judge = cramped(room=2)
+    assert judge.run([asked(3), asked(7)]) == [[(float(n), 1.0) for n in range(count)] for count in (3, 7)]
+    assert [len(chunk) for chunk in judge.chunks] == [8, 4, 2, 2, 2, 2, 2]
+    judge.chunks.clear()
+    judge.run([asked(4)])
+    assert [len(chunk) for chunk in judge.chunks] == [2, 2], "the size that worked is remembered"
+    judge.chunks.clear()
+    judge.room = 8
+    judge.run([asked(8, side=32)])
+    assert [len(chunk) for chunk in judge.chunks] == [8], "and costs pictures of another size nothing"
+
+
+def test_what_was_answered_before_memory_ran_out_is_not_asked_again() -> None:
+    judge = cramped(room=8)
+
+    def answer(pairs: list[tuple[Image.Image, str]]) -> list[Answer]:
+        judge.room = 8 if "0" in [prompt for _, prompt in pairs] else 2
+        return Cramped._answer(judge, pairs)
+
+    judge._answer = answer  # type: ignore[method-assign]
+    assert judge.run([asked(12)]) == [[(float(n), 1.0) for n in range(12)]]
+    assert [chunk[0] for chunk in judge.chunks] == ["0", "8", "8", "10"]
+
+
+def test_a_question_that_memory_has_no_room_for_is_the_harnesss() -> None:
+    judge = cramped(room=0)
+    with pytest.raises(OutOfMemoryError):
+        judge.run([asked(5)])
+    assert [len(chunk) for chunk in judge.chunks] == [5, 2, 1]
+
+
+def test_a_picture_with_more_questions_than_memory_has_room_for_is_answered(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"id": str(n), "image": jpeg(drawn(x=8 * n)), "questions": QUESTIONS} for n in range(3)]
+    wanted = judged(spec(folder, 8), rows)
+    answer = LoadedJudge._answer
+
+    def small(judge: LoadedJudge, pairs: list[tuple[Image.Image, str]]) -> list[Answer]:
+        if len(pairs) > 2:
+            raise OutOfMemoryError("out of memory")
+        return answer(judge, pairs)
+
+    monkeypatch.setattr(LoadedJudge, "_answer", small)
+    got = judged(spec(folder, 8), rows)
+    assert {row["status"] for row in got.values()} == {"ok"}
+    for id_, row in wanted.items():
+        assert got[id_]["answers"] == pytest.approx(row["answers"], abs=1e-5)
+    model: Any = loaded(spec(folder, 8), "cpu")
+    model.limits.clear()  # the cache's model serves other tests
 
 
 def test_the_answer_is_the_softmax_of_the_yes_and_no_logits_of_the_first_token(folder: Path) -> None:

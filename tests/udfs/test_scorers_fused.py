@@ -96,6 +96,35 @@ def test_no_memory_says_nothing_about_the_picture_and_is_an_error_row() -> None:
     }
 
 
+class OutOfMemoryError(RuntimeError):
+    """Named like torch's."""
+
+
+class Large(Fragile):
+    """Has room for two pictures."""
+
+    def load(self, device: str, parts: Parts) -> LoadedFragile:
+        return LoadedLarge(self.name)
+
+
+class LoadedLarge(LoadedFragile):
+    def score(self, pictures: list[Picture]) -> list[Answers]:
+        if len(pictures) > 2:
+            raise OutOfMemoryError("out of memory")
+        return super().score(pictures)
+
+
+def test_a_scorer_that_is_out_of_memory_costs_those_before_it_nothing(tmp_path: Path) -> None:
+    clip = Source("clip", str(tiny_scorers.clip(tmp_path)), "abc")
+    before = (SCORERS["clip_scenes"]("clip_scenes", clip), SCORERS["technical"]("technical"))
+    rows = [{"id": str(n), "image": jpeg(drawn(x=n)), "text": "a red circle"} for n in range(8)]
+    got = rows_of(ScorerSet((*before, Large("large")), 8), rows)
+    assert {(row["status"], *row["reasons"].items()) for row in got.values()} == {("ok",)}
+    alone = rows_of(ScorerSet(before, 8), rows)
+    for id_, row in alone.items():
+        assert got[id_]["values"] == pytest.approx({**row["values"], "large": got[id_]["values"]["large"]}, abs=1e-5)
+
+
 def test_a_scorer_gets_its_whole_batch() -> None:
     from udfs import harness
 

@@ -47,7 +47,8 @@ class LoadedTechnical:
         picture.memo["technical"] = measures(picture.full)
 
     def score(self, pictures: list[Picture]) -> list[Answers]:
-        return [picture.memo.pop("technical") for picture in pictures]
+        # kept in the memo: where a later scorer is out of memory, the halves of the batch ask again
+        return [picture.memo["technical"] for picture in pictures]
 
 
 def measures(image: Image.Image) -> Answers:
