@@ -5,7 +5,19 @@ from __future__ import annotations
 import re
 
 from udfs.atoms import Atom
-from udfs.fact_words import COLORS, DENIALS_OF_TWO, GROWN, MEDIA, NUMBERS, RELATIONS, THINGS_TOO, denies
+from udfs.fact_words import (
+    COLORS,
+    DENIALS_OF_TWO,
+    GROWN,
+    MADE,
+    MEDIA,
+    NO_DENIAL,
+    NUMBERS,
+    RELATIONS,
+    THING_PAIRS,
+    THINGS_TOO,
+    denies,
+)
 from udfs.nouns import STOPS, ends_phrase, is_modifier, leads_on, noun
 
 # (kind, value, the nouns that it is bound to); kind: count, color, relation, absence, text
@@ -26,10 +38,37 @@ for _name, _phrases in _SPELLED.items():
 for _found in _PHRASES.values():
     _found.sort(key=lambda item: -len(item[0]))
 _BEFORE = frozenset(["a", "an", "the", "of", "any", "exactly", "only", "some", "all"])  # what may lead a noun phrase
-_NO_NOUNS = STOPS | _BEFORE | COLORS | NUMBERS.keys()
+_NO_NOUNS = STOPS | _BEFORE | COLORS | NUMBERS.keys() | {*_SIDES}
 # before a color that is said of what came before
 _SAID_OF = frozenset(["in", "is", "are", "was", "were", "painted", "colored", "dyed"])
-_NO_DENIAL = frozenset(["only", "just", "far"])  # 'not only', 'not far from'
+# 'a man who left the room', 'left alone', 'right at the top': no side
+_NO_SIDE_BEFORE = frozenset(["who", "has", "have", "had", "was", "were", "been", "being", "much", "nothing"])
+_NO_SIDE_AFTER_WORDS = (
+    "a an the its his her their them him it all alone unattended empty open over out at now away angle angles"
+)
+_NO_SIDE_AFTER = frozenset(_NO_SIDE_AFTER_WORDS.split())
+# What may ask for a number, a color or a place as well, where a person has labeled a prompt so: wider than the guard's
+# lists, for a word too many here lets a prompt pass to the judge, and one too few rejects it. Not 'in': nearly every
+# prompt has it.
+_MAY_COUNT = (
+    "twin twins triplets duo quartet quintet several many few both double triple multiple numerous countless pairs couples"
+    " trios dozens hundreds thousands lone solo group crowd herd flock swarm bunch lots"
+)
+_MAY_COLOR = (
+    "multicolored multicoloured multicolor multicolour colorful colourful colored coloured color colour colors colours hue"
+    " hues rainbow pastel monochrome monochromatic iridescent blond blonde brunette reddish bluish greenish yellowish"
+    " pinkish purplish brownish grayish greyish whitish"
+)
+_MAY_RELATE = (
+    "on onto upon near nearby around surrounded surrounding opposite facing against across along among amid amidst center"
+    " centre centered centred middle foreground background front back corner top bottom edge side within outside into"
+    " through toward towards beyond past left right leftmost rightmost upper lower"
+)
+_MAY_ASK = {
+    "count": frozenset(_MAY_COUNT.split()),
+    "color": frozenset(_MAY_COLOR.split()) | COLORS,
+    "relation": frozenset(_MAY_RELATE.split()),
+}
 # A single quote opens where no word ends, and closes where none goes on: the apostrophes of don't and dogs' do neither.
 QUOTED = re.compile(
     r'"([^"]+)"|“([^”]+)”|«([^»]+)»|‘((?:[^‘’]|’(?=\w))+)’(?!\w)'
@@ -74,6 +113,8 @@ def attributes(text: str) -> frozenset[Attribute]:
         elif length := _denial(words, at):
             rest = words[at + length :]
             found.add(("absence", _noun_after(rest) or _noun_after(rest[1:])))  # the second: 'does not wear a hat'
+        elif word in _SIDES and _is_side(words, at):
+            found.add(("relation", word, _noun_of(words, at), ""))  # 'her left hand', 'facing left'
         at += 1
     return frozenset(found)
 
@@ -95,12 +136,16 @@ def media(text: str) -> list[str]:
 def asks_held(text: str, atoms: list[Atom] | None) -> set[str]:
     """Which of color, count, relation, reasoning a prompt states: by its atoms, or by its words where it has none.
 
-    Every thing of a grammar prompt states a count; only one that is not 1 is something to count.
+    Every thing of a grammar prompt states a count; only one that is not 1 is something to count. Without atoms, reasoning
+    is always held: no list of words tells 'melting because of the heat', only a judge does.
     """
     if atoms:
         kinds = {str(fact["kind"]) for fact in atoms if fact["kind"] != "count" or fact["value"] != "1"}
     else:
-        kinds = {found[0] for found in attributes(text)}
+        words = _words(unquoted(text))
+        parts = {part for word in words for part in (word, *word.split("-"))}  # 'light-blue'
+        kinds = {"absence"} | {found[0] for found in attributes(text)}
+        kinds |= {kind for kind, asking in _MAY_ASK.items() if not asking.isdisjoint(parts)}
     return {"reasoning" if kind == "absence" else kind for kind in kinds & {"color", "count", "relation", "absence"}}
 
 
@@ -190,16 +235,31 @@ def _color(words: list[str], at: int) -> bool:
     """Whether the word here is a color. One that is a thing too is one before a noun and after 'is': 'a lime' is none."""
     if words[at] not in THINGS_TOO:
         return words[at] in COLORS
-    if (words[at + 1 : at + 2] and words[at + 1] in GROWN) or words[at - 1 : at] == ["ice"]:
+    before = words[at - 1] if at else ""
+    after = words[at + 1] if at + 1 < len(words) else ""
+    if after in GROWN or not THING_PAIRS.isdisjoint([(before, words[at]), (words[at], after)]):
         return False
-    return bool(_noun_after(words[at + 1 :])) or (at > 0 and words[at - 1] in _SAID_OF)
+    head = _noun_after(words[at + 1 :])
+    if head and not is_modifier(head):  # 'a salmon swimming in a river'
+        return True
+    return before in _SAID_OF and not (before == "in" and at > 1 and words[at - 2] in MADE)
 
 
 def _denial(words: list[str], at: int) -> int:
     """How many words from here on deny what follows them, 0 if they do not."""
     if tuple(words[at : at + 2]) in DENIALS_OF_TWO:
         return 2
-    return int(denies(words[at]) and words[at + 1 : at + 2] != [] and words[at + 1] not in _NO_DENIAL)
+    return int(denies(words[at]) and words[at + 1 : at + 2] != [] and words[at + 1] not in NO_DENIAL)
+
+
+def _is_side(words: list[str], at: int) -> bool:
+    """Whether 'left' or 'right' here is a side: no verb, and no 'right behind'."""
+    after = words[at + 1] if at + 1 < len(words) else ""
+    return not (
+        after in _NO_SIDE_AFTER
+        or (at > 0 and words[at - 1] in _NO_SIDE_BEFORE)
+        or (after and _relation(words, at + 1) is not None)
+    )
 
 
 def _joins_colors(words: list[str], at: int) -> bool:

@@ -17,16 +17,30 @@ NUMBERS |= {"single": 1, "pair": 2, "couple": 2, "trio": 3, "dozen": 12, "hundre
 
 _COLOR_WORDS = (
     "red orange yellow green blue purple pink brown black white gray grey golden gold silver violet cyan magenta"
-    " turquoise beige crimson scarlet maroon teal navy indigo khaki burgundy mauve ochre"
+    " turquoise beige crimson scarlet maroon teal navy indigo khaki burgundy mauve ochre aqua azure cerulean fuchsia taupe"
+    " vermilion auburn"
 )
 # Colors that are things as well. Before one of GROWN they are the thing: 'an olive tree', 'a coral reef'.
-_THING_WORDS = "amber coral cream emerald ivory lavender lilac lime olive ruby sapphire tan"
+_THING_WORDS = (
+    "amber coral cream emerald ivory lavender lilac lime olive ruby sapphire tan peach apricot plum mint mustard rose rust"
+    " copper bronze salmon charcoal"
+)
 _GROWN_WORDS = (
     "tree trees bush bushes grove groves field fields branch branches leaf leaves sprig sprigs blossom blossoms oil juice"
     " cheese reef reefs atoll"
 )
 COLORS, THINGS_TOO = frozenset(_COLOR_WORDS.split()), frozenset(_THING_WORDS.split())
 GROWN = frozenset(_GROWN_WORDS.split())
+_PAIR_WORDS = (
+    "ice cream, compass rose, charcoal drawing, charcoal drawings, charcoal sketch, charcoal sketches, charcoal portrait,"
+    " charcoal study, charcoal illustration, charcoal pencil, charcoal stick, charcoal sticks, charcoal grill, rose garden,"
+    " rose gardens, rose petal, rose petals, rose window, rose quartz, mint tea, mustard seed, mustard seeds, peach pie,"
+    " plum pie, plum pudding, salmon fillet, salmon fillets, salmon sushi, salmon roe"
+)
+# Two words that name one thing, though one of them alone could be a color.
+THING_PAIRS = frozenset((first, second) for first, second in (pair.split() for pair in _PAIR_WORDS.split(", ")))
+# Before 'in': what follows says what a thing is made of or covered with, no color: 'cast in bronze', 'drawn in charcoal'.
+MADE = frozenset(["made", "cast", "carved", "drawn", "sketched", "covered", "coated"])
 
 # name -> how it is said; 'to the', 'on the' and 'at the' may stand before a side
 RELATIONS = {
@@ -43,6 +57,8 @@ RELATIONS = {
 
 _DENIALS = frozenset(["no", "not", "without", "neither", "nor", "never", "lacking", "lacks"])
 DENIALS_OF_TWO = frozenset([("free", "of"), ("free", "from"), ("devoid", "of")])
+# after a denial that takes nothing away: 'not only a cat', 'not far from a lake', 'not afraid of a dog'
+NO_DENIAL = frozenset(["only", "just", "merely", "simply", "far", "afraid", "unlike"])
 
 # the first of each line is the name; a photo is missing: a text that says nothing of its medium asks for one
 _MEDIA = (
@@ -52,7 +68,7 @@ _MEDIA = (
     "gouache, gouache painting",
     "pastel drawing, pastel painting",
     "pencil drawing, pencil sketch",
-    "charcoal drawing, charcoal sketch",
+    "charcoal drawing, charcoal sketch, drawn in charcoal, sketched in charcoal",
     "ink drawing, ink sketch, pen and ink",
     "line art, line drawing",
     "3d render, 3d rendering, rendered in 3d, cgi",

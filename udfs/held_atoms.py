@@ -6,6 +6,7 @@ other end. Noticed is what it may not: a fact left out, another number, a color 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from udfs.atoms import Atom, atom
@@ -15,6 +16,7 @@ from udfs.read_words import STOPS, ReadWords
 
 KINDS = ("object", "count", "color", "relation", "absence", "text")  # those that words can be read for
 _DRESSED = "dressed in "
+_WORD = re.compile(r"\w\w")  # two characters of a word
 # what a reworded text may say as well; too loose to read a relation from
 _AS_WELL = {
     "in front of": ("before",),
@@ -86,8 +88,24 @@ def _holds(fact: Atom, read: ReadWords, text: str) -> bool:
             places = read.of(subject)
             return bool(places) and all(read.negated(place) for place in places)
         case "text":
-            return value in text
+            return _quoted(value, text)
     return True  # place, style, prompt: no list of words says them
+
+
+def _quoted(value: str, text: str) -> bool:
+    """Whether the text holds the value letter for letter, and not as a part of longer words: 'SALE 5' of 'SALE 50'."""
+    at = text.find(value)
+    while at >= 0:
+        end = at + len(value)
+        if not (_joined(text[at - 1 : at], value[:1]) or _joined(value[-1:], text[end : end + 1])):
+            return True
+        at = text.find(value, at + 1)
+    return False
+
+
+def _joined(one: str, other: str) -> bool:
+    """Whether two neighbors are letters, digits or marks of one word."""
+    return _WORD.fullmatch(one + other) is not None
 
 
 def _phrases(relation: str) -> tuple[str, ...]:

@@ -239,6 +239,11 @@ def noun(word: str) -> str:
     return _FIRST.get(single, single)
 
 
+def is_one_of_several_names(word: str) -> bool:
+    """Whether the word, a singular, is one of the names that `noun` makes one."""
+    return word in _FIRST
+
+
 def _singular(word: str) -> str:
     if word in IRREGULAR or word in _FIRST:
         return IRREGULAR.get(word, word)

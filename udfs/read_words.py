@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from udfs.fact_words import NUMBERS, denies
-from udfs.nouns import IRREGULAR
+from udfs.fact_words import DENIALS_OF_TWO, NO_DENIAL, NUMBERS, denies
+from udfs.nouns import IRREGULAR, is_one_of_several_names, noun
 
-_TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[.,;:!?]")  # 3D is a word, not a number
+_TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[.,;:!?%°]")  # 3D is a word, not a number
 _SENTENCE_ENDS = frozenset(".;:!?")
 # Before one of these a run of adjectives is over: what follows is another thing.
 STOPS = frozenset(
@@ -73,7 +74,15 @@ STOPS = frozenset(
         "as",
     ]
 )
-_NUMBERS = NUMBERS | {"lone": 1, "quartet": 4}
+_TWINS = frozenset(["twin", "twins"])
+_NUMBERS = NUMBERS | {"lone": 1, "quartet": 4} | dict.fromkeys(_TWINS, 2)
+# A number before one of these measures a thing, it does not count any: 'an 80 year old woman', 'a two story house'.
+_UNIT_WORDS = (
+    "year years yr yrs month months week weeks day days hour hours minute minutes story stories storey storeys piece panel mm"
+    " cm km kg px x degree degrees % °"
+)
+_UNITS = frozenset(_UNIT_WORDS.split())
+_YEARS = range(1000, 2101)  # what four digits may mean
 # A color word before one of these is still said of the whole thing ("a cat with red fur").
 _PARTS = frozenset(
     [
@@ -117,17 +126,29 @@ _PARTS = frozenset(
 _SAID_OF = frozenset(
     ["in", "is", "are", "was", "were", "painted", "colored", "dyed", "all"]
 )  # before a color that is said of what came before
-_NEGATIONS = frozenset(["none", "zero", "free", "devoid", "absent"])  # besides those that fact_words knows
+_NEGATIONS = frozenset(["none", "zero", "absent"])  # besides those that fact_words knows
+_ABSENT = frozenset(["absent", "missing", "nowhere"])  # after a thing that is not there
+_DENIED_NO_FURTHER = frozenset(["and", "but", "with"])
+_LIST_ENDS = frozenset(["or", "nor"])  # what joins the last of several things that one denial denies
+_ARTICLES = frozenset(["a", "an", "the"])
+_LINKS = STOPS - _ARTICLES - {"of"}
 _REACH = 5  # words from a number or color to the thing that follows it
 _BACK = 8  # words back from a color to the thing that it is said of
 _NEGATED = 4  # words from a negation to the thing that is not there
 _GAP = 2  # words between those of one name ("young woman": "a young, smiling woman")
 _FAR = 14  # words between the two things of a relation and its phrase
+_LISTED = 8  # words from a thing to the 'or' of its list
+# what may stand in a clause before the phrase that it opens with: 'to the left of the dog is a cat'
+_OPENERS = frozenset(["to", "on", "at", "the", "just", "directly", "right", "high", "far", "and"])
+# what may not stand between the two things of such a clause: a third thing may come with it
+_OTHER_THINGS = (
+    (STOPS | {"and", "or"}) - _ARTICLES - {"is", "are", "was", "were", "its", "their", "his", "her", "another"}
+)
 
 
 @dataclass(frozen=True)
 class Place:
-    """thing: the name under which it is known; start, end: its tokens; plain: written as the name is, not in plural."""
+    """thing: the name under which it is known; start, end: its tokens; plain: in singular, as the name is."""
 
     thing: str
     start: int
@@ -140,24 +161,28 @@ class ReadWords:
         self.tokens = tokens(text)
         self.places = [place for thing in set(things) for place in self._places(thing)]
         self._starts = {place.start: place for place in sorted(self.places, key=lambda p: p.end)}  # the longest stays
+        self._lasts = {place.end - 1 for place in self.places}
 
     def of(self, thing: str) -> list[Place]:
         return [place for place in self.places if place.thing == thing]
 
     def negated(self, place: Place) -> bool:
-        """Whether the text says that the thing is not there: 'without any star', 'the star is absent'."""
-        before = self._same_sentence(range(place.start - 1, place.start - 1 - _NEGATED, -1))
-        after = self._same_sentence(range(place.end, place.end + 3))
-        return any(denies(self.tokens[i]) or self.tokens[i] in _NEGATIONS for i in before) or any(
-            self.tokens[i] in ("absent", "missing", "nowhere") for i in after
-        )
+        """Whether the text says that the thing is not there: 'without any star', 'the star is absent'.
+
+        A denial ends where the next thing begins ('no hat and a dog', 'no chairs, a cat'), but reaches all that one 'or'
+        joins: 'no cats, dogs or birds'.
+        """
+        return self._denied_before(place) or self._absent_after(place)
 
     def numbers_of(self, thing: str) -> set[int]:
         """The numbers that belong to the thing."""
         found = set()
         for at, token in enumerate(self.tokens):
-            number = int(token) if token.isdigit() else _NUMBERS.get(token)
-            if number is not None and self._thing_after(at) == thing:
+            number = int(token) if token.isdecimal() else _NUMBERS.get(token)  # '²' is a digit, but no number
+            if number is None:
+                continue
+            place = self._place_after(at)
+            if place is not None and place.thing == thing and self._counts(at, place):
                 found.add(number)
         return found
 
@@ -167,24 +192,106 @@ class ReadWords:
         return any(self._colored(at) == thing for at in ends)
 
     def related(self, phrases: Iterable[str], first: str, second: str) -> bool:
-        """Whether one of the phrases stands between the two things, each being the nearest one on its side."""
+        """Whether one of the phrases stands between the two things, each being the nearest one on its side, or opens its
+        clause, with the second thing and then the first one behind it: 'behind the dog stands a cat'.
+        """
         for phrase in phrases:
             words = tokens(phrase)
             for start in self._phrases(words):
                 before = self._nearest_before(start, _FAR)
                 after = self._nearest_after(start + len(words), _FAR)
-                if (before, after) == (first, second):
+                if after is None or after.thing != second:
+                    continue
+                if (before and before.thing == first) or self._inverted(start, after.end, first):
                     return True
         return False
+
+    def _denied_before(self, place: Place) -> bool:
+        """Goes back from the thing to the nearest denial, `_NEGATED` words at most, more between the things of a list."""
+        at, last = place.start - 1, place.start - _NEGATED
+        listed: bool | None = None  # not known yet: rarely asked
+        linked = False  # by a preposition: 'no cats on rugs or beds' denies cats alone
+        while at >= max(last, 0):
+            token = self.tokens[at]
+            if self._denies(at):
+                return self.tokens[at + 1] not in NO_DENIAL
+            if token in _DENIED_NO_FURTHER and at and self._denies(at - 1):  # 'not with a dog'
+                return True
+            if token in _SENTENCE_ENDS or token in _DENIED_NO_FURTHER:
+                return False
+            if token in _LIST_ENDS:
+                listed, last = True, at - _NEGATED
+            elif token == "," or (at in self._lasts and at < place.start - 1):  # 'dog house' is one name
+                listed = self._in_list(place.end) if listed is None else listed
+                if linked or not listed:
+                    return False
+                last = at - _NEGATED if token == "," else last
+            linked = linked or token in _LINKS
+            at -= 1
+        return False
+
+    def _denies(self, at: int) -> bool:
+        token = self.tokens[at]
+        return denies(token) or token in _NEGATIONS or tuple(self.tokens[at : at + 2]) in DENIALS_OF_TWO
+
+    def _in_list(self, end: int) -> bool:
+        """Whether the things from here on are joined by 'or': 'cats', 'dogs' in 'cats, dogs or birds'."""
+        for i in self._same_sentence(range(end, end + _LISTED)):
+            token = self.tokens[i]
+            if token in _LIST_ENDS:
+                return True
+            if token not in _ARTICLES and (token in STOPS or token in _DENIED_NO_FURTHER or self._denies(i)):
+                return False
+        return False
+
+    def _absent_after(self, place: Place) -> bool:
+        for i in self._same_sentence(range(place.end, place.end + 3)):
+            token = self.tokens[i]
+            if token in _ABSENT:
+                return True
+            if token == "," or token in _DENIED_NO_FURTHER or i in self._starts:
+                return False
+        return False
+
+    def _counts(self, at: int, place: Place) -> bool:
+        """Whether the number at `at` counts the thing: no year, no measure, no 'twin bed'."""
+        token = self.tokens[at]
+        if token in _TWINS:
+            return not place.plain
+        after = at + 1
+        while after < place.start and self.tokens[after] in NUMBERS:  # 'two hundred', not 'two 80'
+            after += 1
+        if after < place.start and self.tokens[after] in _UNITS:
+            return False
+        if len(token) == 4 and token.isdecimal() and int(token) in _YEARS:  # not of '1500 boats'
+            return not (place.plain or (at and self.tokens[at - 1] in NUMBERS))
+        return True
+
+    def _opens(self, at: int) -> str | None:
+        """What stands before the clause that the phrase at `at` opens: '.' or ','; None where it opens none."""
+        while at and self.tokens[at - 1] in _OPENERS:
+            at -= 1
+        before = self.tokens[at - 1] if at else "."
+        return "." if before in _SENTENCE_ENDS else before if before == "," else None
+
+    def _inverted(self, start: int, end: int, thing: str) -> bool:
+        """Whether the phrase from `start` opens its clause, and the thing is the next one from `end` on, with nothing between
+        that could bring another. 'A cat, left of a dog, a box' says nothing of the box.
+        """
+        opened, place = self._opens(start), self._nearest_after(end, _FAR)
+        if opened is None or place is None or place.thing != thing:
+            return False
+        between = self.tokens[end : place.start]
+        return _OTHER_THINGS.isdisjoint(between) and not (opened == "," and "," in between)
 
     def _colored(self, at: int) -> str | None:
         """The thing that a color word at `at` is said of."""
         before, after = ([".", *self.tokens, "."][at + n] for n in (0, 2))
         closed = before in _SAID_OF and after in STOPS | _SENTENCE_ENDS | {","}  # "dressed in red, brown shoes"
-        following = None if closed else self._thing_after(at)
-        if following is not None:
-            return following
-        return self._nearest_before(at, _BACK) if self._is_said_of_one_before(at) else None
+        place = None if closed else self._place_after(at)
+        if place is None and self._is_said_of_one_before(at):
+            place = self._nearest_before(at, _BACK)
+        return place.thing if place else None
 
     def _is_said_of_one_before(self, at: int) -> bool:
         """'dressed in red', 'is red', 'with red fur', 'circle, red, ...'; not 'on a red cushion'."""
@@ -193,26 +300,26 @@ class ReadWords:
             return True
         return after == "," and (next_but_one in STOPS | _SENTENCE_ENDS or at + 2 in self._starts)
 
-    def _thing_after(self, at: int) -> str | None:
+    def _place_after(self, at: int) -> Place | None:
         """The thing that the adjective or number at `at` belongs to."""
         of_a_number = self.tokens[at] in _NUMBERS
         for i in self._same_sentence(range(at + 1, at + 1 + _REACH)):
             token, previous = self.tokens[i], self.tokens[i - 1]
             if i in self._starts:
-                return None if previous == "," else self._starts[i].thing
+                return None if previous == "," else self._starts[i]
             if token in STOPS and not (token == "of" and of_a_number and i == at + 1):
                 return None
         return None
 
-    def _nearest_before(self, at: int, reach: int) -> str | None:
+    def _nearest_before(self, at: int, reach: int) -> Place | None:
         inside = {*self._same_sentence(range(at - 1, at - 1 - reach, -1))}
         near = [place for place in self.places if place.end - 1 in inside and place.end <= at]
-        return max(near, key=lambda place: place.end).thing if near else None
+        return max(near, key=lambda place: place.end) if near else None
 
-    def _nearest_after(self, at: int, reach: int) -> str | None:
+    def _nearest_after(self, at: int, reach: int) -> Place | None:
         inside = {*self._same_sentence(range(at, at + reach))}
         near = [place for place in self.places if place.start in inside]
-        return min(near, key=lambda place: (place.start, -place.end)).thing if near else None
+        return min(near, key=lambda place: (place.start, -place.end)) if near else None
 
     def _same_sentence(self, way: range) -> list[int]:
         """The positions of `way` up to the end of the text or of the sentence."""
@@ -234,7 +341,8 @@ class ReadWords:
         for start in range(len(self.tokens)):
             end = self._name_end(words, start)
             if end is not None:
-                found.append(Place(thing, start, end, self.tokens[start:end][-1:] == words[-1:]))
+                last = self.tokens[end - 1]
+                found.append(Place(thing, start, end, last == words[-1] or is_one_of_several_names(last)))
         return found
 
     def _name_end(self, words: list[str], start: int) -> int | None:
@@ -255,8 +363,14 @@ def tokens(text: str) -> list[str]:
 
 
 def same_noun(one: str, other: str) -> bool:
-    """Whether two words are one noun, each in singular or plural."""
-    return one == other or not _singulars(one).isdisjoint(_singulars(other))
+    """Whether two words are one noun, each in singular or plural, or two names of one thing: 'couch' and 'sofas'."""
+    return one == other or not _forms(one).isdisjoint(_forms(other))
+
+
+@lru_cache(maxsize=1 << 16)  # a text is read once for every fact's words
+def _forms(word: str) -> frozenset[str]:
+    singulars = _singulars(word)
+    return frozenset(singulars | {noun(single) for single in singulars})
 
 
 def _singulars(word: str) -> set[str]:

@@ -10,7 +10,10 @@ from bench.prompt_corpus import corpus
 from udfs.atoms import atom
 from udfs.attributes import asks_held, attributes, media, quoted_texts, stated
 
-COLORS = "ivory emerald amber cream tan olive lavender coral indigo lime maroon turquoise khaki ruby"
+COLORS = (
+    "ivory emerald amber cream tan olive lavender coral indigo lime maroon turquoise khaki ruby peach rust copper bronze aqua"
+    " salmon charcoal apricot plum mint rose mustard azure cerulean fuchsia taupe vermilion auburn"
+)
 
 CONTRASTS = [
     ("two red apples", "three red apples"),
@@ -45,6 +48,10 @@ CONTRASTS = [
     *((f"a {one} coat", f"a {other} coat") for one, other in pairwise(COLORS.split())),
     ("a cream sofa and an olive chair", "an olive sofa and a cream chair"),
     ("a bride dressed in ivory, soft light", "a bride dressed in coral, soft light"),
+    ("a woman raising her left hand", "a woman raising her right hand"),
+    ("a cat facing left", "a cat facing right"),
+    ("a car turning left", "a car turning right"),
+    ("left cat, right dog", "left dog, right cat"),
 ]
 SAME = [
     ("a photo of two red apples on a table", "two red apples lying on a wooden table"),
@@ -72,6 +79,11 @@ SAME = [
     ("a cup on the left-hand side of a book", "a cup to the left of a book"),
     ("the dog's bowl, a cat", "the dog’s bowl, a cat"),
     ("an emerald dress", "the dress is emerald"),
+    ("a salmon wall", "the wall is salmon"),
+    ("a man looking left", "a man looking to the left"),
+    ("a dog on the left, red", "a red dog on the left"),
+    ("a dog right behind a cat", "a dog behind a cat"),
+    ("a cat not afraid of a dog", "a cat afraid of a dog"),
 ]
 
 
@@ -115,16 +127,20 @@ def test_single_quotes_are_told_from_apostrophes() -> None:
     "text",
     [
         "a lime and a lemon", "a slice of lime on a plate", "an olive tree", "a coral reef", "a boy eating ice cream in a park",
-        "fields of lavender", "a castle not far from a lake", "a statue of ivory",
+        "fields of lavender", "a castle not far from a lake", "a statue of ivory", "a charcoal drawing of a cat",
+        "a cat, drawn in charcoal", "a salmon on a plate", "a salmon swimming in a river", "a peach tree", "a car covered in rust",
+        "a statue cast in bronze", "a rose garden", "mint leaves", "a compass rose on a map", "a man who left the room",
+        "a train left all alone",
     ],
 )  # fmt: skip
-def test_what_is_no_color_and_no_absence(text: str) -> None:
+def test_what_is_no_color_no_side_and_no_absence(text: str) -> None:
     assert attributes(text) == frozenset()
 
 
 def test_the_medium_is_read_from_the_words() -> None:
     assert media("an oil painting of a fox") == media("a fox, Oil Painting") == ["oil painting"]
     assert media("a watercolour painting of a fox") == media("a fox painted in watercolor") == ["watercolor"]
+    assert media("a charcoal drawing of a fox") == media("a fox drawn in charcoal") == ["charcoal drawing"]
     assert media("a 3D-render of a fox") == media("a fox, 3d rendering") == ["3d render"]
     assert media("a photo of a fox") == media("a fox") == media("a sign that says 'comic'") == []
 
@@ -161,4 +177,17 @@ def test_asks_are_read_from_atoms_first() -> None:
 
 def test_without_atoms_the_words_tell() -> None:
     assert asks_held("three red cats above a bed without a pillow", None) == {"count", "color", "relation", "reasoning"}
-    assert asks_held("a cat", None) == set()
+    assert asks_held("a cat", None) == {"reasoning"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("a clock melting because of the heat", "reasoning"), ("a cat sitting on a table", "relation"),
+        ("a house near a lake", "relation"), ("a tree surrounded by sheep", "relation"), ("a cat in the center", "relation"),
+        ("a multicolored bird", "color"), ("a light-blue hat", "color"), ("twins in a park", "count"), ("several dogs", "count"),
+    ],
+)  # fmt: skip
+def test_without_atoms_a_wider_list_of_words_may_ask(text: str, kind: str) -> None:
+    assert asks_held(text, None) == {kind, "reasoning"}
+    assert asks_held(f'a sign with the text "{text}"', None) == {"reasoning"}
