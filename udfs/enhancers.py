@@ -5,6 +5,7 @@ What it adds is recorded as atoms too.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from udfs.sentences import Wording, drawn_wording, filled
 if TYPE_CHECKING:
     from conf.taxonomy import Category, Taxonomy
 
+_DRAWS = "grammar@2"  # part of every draw's key: while it stays, another revision changes only what it must
+_CLOSED = re.compile(r"(?:[!?…]|[.,;:!?…]['\"’”»])\Z")  # ends that no comma may follow
 _FEATURES = 3  # a longer text has this many or one more, as far as there are any
 
 
@@ -25,7 +28,7 @@ class GrammarEnhancer:
 
     taxonomy: Taxonomy
     name: str = "grammar"
-    revision: str = "2"
+    revision: str = "3"
 
     @property
     def model(self) -> str:
@@ -51,14 +54,14 @@ class GrammarEnhancer:
     def finish(self, prompt: dict[str, Any]) -> tuple[str, list[Atom]]:
         """(text, atoms) of any other prompt: two finishing words more. What is not understood is not rewritten."""
         _, wording = self._drawn(prompt)
-        return f"{prompt['text']}, {wording.details}", list(prompt["atoms"] or [])
+        return _with_details(prompt["text"], wording.details), list(prompt["atoms"] or [])
 
     def wrote(self, prompt: dict[str, Any]) -> bool:
         """Whether a row with writer is a prompt of the grammar; a language model's has template and atoms too."""
         return str(prompt["writer"]).startswith(f"{self.name}@")
 
     def _drawn(self, prompt: dict[str, Any]) -> tuple[Draw, Wording]:
-        draw = Draw(f"{prompt['prompt_id']}/{self.model}")
+        draw = Draw(f"{prompt['prompt_id']}/{_DRAWS}")
         return draw, drawn_wording(self.taxonomy.lexicon, draw, details=True)
 
     def _richer(self, subject: Subject, category: Category, draw: Draw) -> Subject:
@@ -74,6 +77,16 @@ class GrammarEnhancer:
 
     def _colored(self, thing: Thing, dressed: bool, draw: Draw) -> Thing:
         return replace(thing, color=thing.color or color_words(draw.choice(self.taxonomy.lexicon.colors), dressed))
+
+
+def _with_details(text: str, details: str) -> str:
+    """After a comma instead of a full stop; after a question, an exclamation or what is quoted with its full stop, as
+    a sentence of their own.
+    """
+    told = text.rstrip().rstrip(" .,;:")
+    if not told or _CLOSED.search(told):
+        return f"{text.rstrip()} {details[:1].upper()}{details[1:]}"
+    return f"{told}, {details}"
 
 
 def _features(stated: list[str], suitable: dict[str, tuple[str, ...]], draw: Draw) -> dict[str, str]:

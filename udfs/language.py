@@ -1,4 +1,4 @@
-"""How probable it is that a text is written in a language: py3langid over its 97 languages."""
+"""How probable it is that a text is written in a language: py3langid over all of its languages."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
+from udfs.attributes import unquoted
 from udfs.errors import ExplainedError
 
 
@@ -21,7 +22,7 @@ class Language:
 
     @property
     def revision(self) -> str:
-        return f"{self.code}/{version('py3langid')}"
+        return f"{self.code}/{version('py3langid')}/likeliest"
 
     def load(self) -> LanguageProbability:
         return LanguageProbability(self.code)
@@ -41,5 +42,15 @@ class LanguageProbability:
         self._code = code
 
     def of(self, text: str) -> float:
-        """0-1; a text of no letters at all says nothing and gets about 1 / 97."""
-        return float(dict(self._identifier.rank(text))[self._code])
+        """0-1, as against the likeliest other language alone: a short text leaves a little to each of very many.
+
+        What stands in quotes is a sign's or a menu's language, not the prompt's. A text of no letters at all gets 0.
+        """
+        told = unquoted(text)
+        ranked = dict(self._identifier.rank(told if _lettered(told) else text))
+        own = ranked.pop(self._code)
+        return float(own / (own + max(ranked.values()))) if _lettered(text) else 0.0
+
+
+def _lettered(text: str) -> bool:
+    return any(letter.isalpha() for letter in text)

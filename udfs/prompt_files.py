@@ -64,7 +64,7 @@ class BroughtPrompts:
 
     def _rows(self, part: int) -> Iterator[dict[str, Any]]:
         for number, row in self._csv() if self._kind() == ".csv" else self._parquet(part):
-            text = normalised(mended(str(row.get("text") or "")))
+            text = _kept(row.get("text") or "")
             if not text:
                 raise self._wrong(number, "the text is empty. Give a text, or remove the row.")
             labels = {axis: self._label(number, axis, row.get(axis)) for axis in _AXES}
@@ -128,7 +128,11 @@ class BroughtPrompts:
             raise PromptFileError(
                 f"{self.name}: this is no Parquet file ({error}). Write it again, or bring a CSV."
             ) from None
-        self._check_columns(file.schema_arrow.names)
+        try:
+            self._check_columns(file.schema_arrow.names)
+        except PromptFileError:
+            file.close()
+            raise
         return file
 
     def _check_columns(self, found: Iterable[str]) -> None:
@@ -161,7 +165,7 @@ class BroughtPrompts:
             facts = json.loads(value) if isinstance(value, str) else value
             if not isinstance(facts, list):
                 raise TypeError("it is no list")
-            atoms = [atom(fact["kind"], str(fact["subject"]), str(fact["value"]), fact.get("other")) for fact in facts]
+            atoms = [_atom(fact) for fact in facts]
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             example = '[{"kind": "color", "subject": "circle", "value": "red"}]'
             raise self._wrong(
@@ -174,3 +178,13 @@ class BroughtPrompts:
 
     def _wrong(self, number: int, what: str) -> PromptFileError:
         return PromptFileError(f"{self.name}, row {number}: {what}")
+
+
+def _kept(value: object) -> str:
+    """As prompts keep it. Atoms too: they are looked for in the text letter for letter."""
+    return normalised(mended(str(value)))
+
+
+def _atom(fact: dict[str, Any]) -> Atom:
+    other = fact.get("other")
+    return atom(fact["kind"], _kept(fact["subject"]), _kept(fact["value"]), None if other is None else _kept(other))

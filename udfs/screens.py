@@ -79,7 +79,7 @@ class Screens:
     judges: tuple[TextJudge, ...] = ()
     batch_size: int = 512  # rows; inside, texts of one length share a batch of the embedder
     name: str = "screens"
-    version: str = "4"  # of the measures themselves: raise it when one of them answers otherwise
+    version: str = "5"  # of the measures themselves: raise it when one of them answers otherwise
 
     @property
     def model(self) -> str:

@@ -8,13 +8,28 @@ from collections import Counter
 from udfs.attributes import unquoted
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-# What a refusal begins with, and what it says anywhere. 'A robot posing as an AI' is a prompt.
+# What a refusal begins with, and what it says anywhere. 'A robot posing as an AI' is a prompt, and so are these:
+# "I can't believe ...", "I won't give up" (a tattoo), "I'm afraid of the dark", 'apologies on a card'.
+_MEANT = (
+    r"(?! (believe|wait|stop|sleep|breathe|see|hear|remember|forget|live|fly|swim|dance|quit|die|give up|let go|grow up"
+    r"|be (?!able\b|\w+ing\b)|help (falling|loving|but|myself)))"
+)
+_VERY = r"( really| very| so| truly| deeply| terribly| extremely)*"
+_CLAUSE = r"(^|[.!?,;:]|\bbut\b)\W*"  # where a sentence or its part begins
+_BUT = r"(\s*([,.;:!–—]|$)|\s+(but|for|that|i|we|if|as|to|because)\b)"
 _REFUSALS = (
-    r"^\W*(i('m| am) (sorry|unable|not able)|i (can('t|not)|won't|will not|am not able)|unfortunately)\b",
+    rf"^\W*(i|we) (can('t| ?not)|won't|will not)\b{_MEANT}",
+    rf"^\W*(i('m| am)|we('re| are)){_VERY} (sorry|unable|not able)\b",
+    rf"^\W*(i('m| am)|we('re| are)){_VERY} afraid,?( that)? (i|we|it|this|that|the|your|such|not|but)\b",
+    r"^\W*unfortunately\b",
     r"^\W*sorry\b\s*([,.!]|but\b|i\b|$)",
     r"^\W*as an? (ai|(large )?language model)\b",
-    r"\bi('m| am) (sorry|unable to|not able to)\b",
-    r"\bi can('t|not) (create|generate|assist|fulfill|help (you|with))\b",
+    rf"^\W*((my|our) ([a-z]+ )?|sincere |please accept (my|our) ([a-z]+ )?)?apologies{_BUT}",
+    rf"{_CLAUSE}(i|we)( do| must| have to| need to| want to)?( \w+ly)? apologi[sz]e{_BUT}",
+    rf"{_CLAUSE}(i|we)( must|('ll|'d| will| would)? have to| need to| would)( \w+ly)? (decline\b|refuse{_BUT})",
+    rf"{_CLAUSE}i('m| am| do|'d| would| wo)? ?(not|n't|un)( feel| be)?{_VERY} ?comfortable(\s*[,.;!]|\s*$| (with|to|\w+ing)\b)",
+    rf"\bi('m| am){_VERY} (sorry|unable to|not able to)\b",
+    r"\b(i|we) can('t| ?not) (create|write|generate|assist|fulfill|comply|help (you|with))\b",
     r"\bas an? (ai|(large )?language model)( (language )?model| assistant)?,? (i|my)\b",
 )
 # What a language model says around a prompt. A user's own request ("please draw ...") is a prompt, not residue.

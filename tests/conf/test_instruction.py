@@ -26,6 +26,14 @@ def test_what_is_accepted_can_be_filled_in(tmp_path: Path) -> None:
     assert loaded(tmp_path, REQUEST + ' {{"prompt": "..."}}') == 'x x x {"prompt": "..."}'
 
 
+def test_what_ships_asks_for_the_words_that_the_attribute_check_looks_for() -> None:
+    """It reads the atom's own noun: a synonym would be held to be a fact lost."""
+    asked = load_instruction("write_prompts").request
+    assert "these very nouns, numbers and colors" in asked
+    assert "in this order" in asked
+    assert "in meaning" not in asked
+
+
 @pytest.mark.parametrize(
     ("request_", "sentence"),
     [

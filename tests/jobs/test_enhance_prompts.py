@@ -51,7 +51,7 @@ def test_rows_in_and_rows_out(lakehouse: Lakehouse, tmp_path: Path, capsys: pyte
     assert rows["m"]["text"].startswith(f"{said}, "), "the words of a language model are its own"
     assert rows["m"]["atoms"] == own["atoms"]
     for row in rows.values():
-        assert (row["status"], row["model"], row["device"]) == ("ok", "grammar@2", "cpu")
+        assert (row["status"], row["model"], row["device"]) == ("ok", "grammar@3", "cpu")
         assert row["prompt_words"] == len(row["text"].replace(",", "").split())
         assert row["prompt_language"] > 0.5
         assert row["prompt_unsafe_margin"] < 0.1

@@ -128,9 +128,41 @@ def enhanced(*rows: dict[str, Any]) -> list[Any]:
 def test_a_prompt_that_was_brought_gets_finishing_words_only(text: str) -> None:
     brought = {"prompt_id": "1", "text": text, "category": "none", "style": "none", "writer": "a.csv", "atoms": None}
     ((longer, atoms),) = enhanced(brought)
-    assert longer.startswith(f"{text}, ")
-    assert set(longer.removeprefix(f"{text}, ").split(", ")) <= set(FINE.lexicon.details)
+    told = text.rstrip().rstrip(" .,;:")
+    assert longer.startswith(told)
+    details = longer.removeprefix(told).lstrip(" .,;:" + text.removeprefix(told)).lower()
+    assert set(details.split(", ")) <= set(FINE.lexicon.details)
     assert atoms is None
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("A cat sits on a mat", "A cat sits on a mat, d"),
+        ("A cat sits on a mat.", "A cat sits on a mat, d"),
+        ("cat, mat, ", "cat, mat, d"),
+        ("a cat...", "a cat, d"),
+        ('a sign with the text "OPEN".', 'a sign with the text "OPEN", d'),
+        ('a sign with the text "OPEN"', 'a sign with the text "OPEN", d'),
+        ("the dogs' bowl, and the cats'", "the dogs' bowl, and the cats', d"),
+        ("What a cat!", "What a cat! D"),
+        ("Can you draw a cat? ", "Can you draw a cat? D"),
+        ('a sign with the text "STOP!"', 'a sign with the text "STOP!" D'),
+        ("a sign that says “Come in.”", "a sign that says “Come in.” D"),
+        ("...", "... D"),
+    ],
+)
+def test_finishing_words_go_on_after_any_end(text: str, start: str) -> None:
+    taxonomy = FINE.model_copy(update={"lexicon": FINE.lexicon.model_copy(update={"details": ("detail", "depth")})})
+    row = {"prompt_id": "1", "text": text, "atoms": None}
+    longer, _ = GrammarEnhancer(taxonomy).finish(row)
+    assert longer.startswith(start)
+
+
+def test_another_revision_draws_as_before() -> None:
+    """The demo's models were trained on these texts: a mended end must not reword all others."""
+    prompt = everything(FINE)[0]
+    assert GrammarEnhancer(FINE, revision="2").enhance(prompt) == GrammarEnhancer(FINE).enhance(prompt)
 
 
 def test_a_language_models_prompt_keeps_its_words_though_it_has_template_and_atoms() -> None:

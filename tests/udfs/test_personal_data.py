@@ -42,6 +42,35 @@ def test_names_of_the_list_are_found_as_words() -> None:
     assert Names().index().held("Ann Lee") == 0
 
 
+@pytest.mark.parametrize(
+    ("listed", "texts"),
+    [
+        (
+            "J.K. Rowling",
+            ["a JK Rowling book", "J. K. Rowling", "a J.K. Rowling's desk", "j k rowling, as A J.K. Rowling"],
+        ),
+        ("JK Rowling", ["J.K. Rowling in a cafe", "a J. K. Rowling portrait", "I saw J K Rowling"]),
+        ("J. R. R. Tolkien", ["JRR Tolkien", "a J.R.R. Tolkien map"]),
+        ("George R.R. Martin", ["George R. R. Martin", "george rr martin"]),
+        ("Lech Wałęsa", ["Lech Walesa on a stamp", "LECH WAŁĘSA"]),
+        ("Søren Kierkegaard", ["Soren Kierkegaard"]),
+        ("Novak Đoković", ["novak dokovic"]),
+        ("Işıl Yılmaz", ["Isil Yilmaz"]),
+        ("Malcolm X", ["a portrait of Malcolm X. A crowd behind him", "Malcolm X, I think"]),
+        ("Conan O’Brien", ["Conan O'Brien’s desk"]),
+    ],
+)
+def test_a_name_is_found_in_its_other_spellings(listed: str, texts: list[str]) -> None:
+    index = Names((listed,)).index()
+    assert [text for text in texts if index.held(text) != 1] == []
+
+
+def test_letters_that_stand_apart_are_no_name_for_themselves() -> None:
+    index = Names(("J.K. Rowling", "Al Gore", "Ann Lee", "Bo")).index()
+    texts = ["plan B, a J cup, K2", "a l-shaped gore", "Rowling", "J. Rowling", "a k rowling boat", "b and o", "A. Lee"]
+    assert [text for text in texts if index.held(text)] == []
+
+
 def test_another_list_is_another_spec() -> None:
     assert Names(("a",)).digest != Names(("b",)).digest
     assert repr(Names(("a",))) != repr(Names(("b",)))

@@ -12,6 +12,7 @@ import pytest
 
 from conf.taxonomy import load_taxonomy
 from udfs.atoms import atom
+from udfs.held_atoms import lost
 from udfs.ids import prompt_id
 from udfs.prompt_files import BroughtPrompts, PromptFileError
 
@@ -71,6 +72,33 @@ def test_of_atoms_with_the_same_question_the_first_stays(tmp_path: Path) -> None
 def test_texts_are_mended(tmp_path: Path) -> None:
     rows = read(csv(tmp_path, "\ufefftext\n  the caf\u00c3\u00a9  at\tnight \ncafe\u0301 noir\n"))
     assert [row["text"] for row in rows] == ["the caf\u00e9 at night", "caf\u00e9 noir"]
+
+
+def test_atoms_are_mended_as_the_text_is(tmp_path: Path) -> None:
+    """Or the judge would look in vain for the letters of a text that was mended."""
+    sign = atom("text", "picture", "DON’T  PANIC")
+    beside = atom("relation", "caf\u00c3\u00a9", "left of", " cafe\u0301 ")
+    rows = [{"text": "a sign that says “DON’T PANIC”, caf\u00e9", "atoms": [sign, beside]}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "p.parquet")
+    (row,) = read(tmp_path / "p.parquet")
+    cafe = "caf\u00e9"
+    assert row["atoms"] == [atom("text", "picture", "DON'T PANIC"), atom("relation", cafe, "left of", cafe)]
+    assert lost(row["atoms"][:1], row["text"]) == []
+
+
+def test_a_parquet_file_that_is_refused_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[pq.ParquetFile] = []
+
+    class Noted(pq.ParquetFile):
+        def __init__(self, path: Path) -> None:
+            super().__init__(path)
+            opened.append(self)
+
+    monkeypatch.setattr("udfs.prompt_files.pq.ParquetFile", Noted)
+    pq.write_table(pa.table({"words": ["a"]}), tmp_path / "p.parquet")
+    with pytest.raises(PromptFileError, match="unknown column 'words'"):
+        read(tmp_path / "p.parquet")
+    assert [file.closed for file in opened] == [True]
 
 
 @pytest.mark.parametrize(

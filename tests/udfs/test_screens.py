@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conf.policy import load_policy
 from conf.scores import SCORES
 from conf.taxonomy import load_taxonomy
 from schemas.tables import PROMPT_NOTES, PROMPT_SCORES
@@ -53,6 +54,23 @@ RESIDUE = [
     "a yellow star on the sand. Note: I kept it short",
     "a yellow star (note: it has five points)",
     "'a cat's tail on the sand'",
+    "I apologize, but I cannot write that.",
+    "I apologise, this is against my rules",
+    "I must apologize: this is not possible",
+    "My apologies, but I cannot make it",
+    "Please accept my apologies, but no",
+    "Apologies, but this is not allowed",
+    "I must decline.",
+    "I'll have to decline this",
+    "Thank you for asking, but I must respectfully decline",
+    "I'm really sorry, but no",
+    "I’m afraid I can’t do that",
+    "I'm not comfortable writing this prompt.",
+    "I don’t feel comfortable with this request",
+    "I can not do this",
+    "We cannot create that",
+    "We're unable to make it",
+    "I won't be able to do it",
 ]
 NO_RESIDUE = [
     "please help generate an image of a star in the snow in flat style",
@@ -69,6 +87,20 @@ NO_RESIDUE = [
     "a robot posing as an AI",
     "a card that says 'I’m sorry, I can’t come'",
     '"I can\'t help you" painted on a wall',
+    "I am Legend poster",
+    "I can't believe it's not butter advert",
+    "I can’t help falling in love, vintage record sleeve",
+    "I won't give up, tattoo lettering",
+    "We will not be silent, protest mural",
+    "I'm afraid of the dark, book cover",
+    "I must have coffee, cartoon mug",
+    "an apology letter on a desk",
+    "apologies painted on a wall",
+    "my apologies card, watercolor flowers",
+    "a judge who must decline a bribe, cartoon",
+    "the queen apologizes to the crowd",
+    "a dog not comfortable in a sweater",
+    "a speech bubble: 'I must decline.'",
 ]
 
 
@@ -155,8 +187,69 @@ GERMAN_AND_OTHERS = [
 ]
 
 
+ENGLISH = [
+    "a red panda eating bamboo",
+    "a tram in Lisbon at dusk",
+    "samba dancers in Rio de Janeiro carnival",
+    "koi pond, stone lantern, maple leaves, ink wash",
+    "gondola in Venice",
+    "a bowl of ramen",
+    "a samurai in the snow, ukiyo-e",
+    "tacos al pastor, street food, close-up",
+    "chiaroscuro still life, lemon, pewter",
+    "desert dunes, camel caravan, sunset",
+    "anime girl, silver hair, school uniform",
+    "pizza margherita on a marble table",
+    "a mosque in Istanbul",
+    "old man, beard, black and white",
+    "green cross",
+    "A RED FOX",
+    'a menu board reading "Crème brûlée, tarte tatin, café au lait"',
+    'a sign that says "Zum goldenen Hirsch" above a door',
+]
+OTHERS = [
+    *GERMAN_AND_OTHERS,
+    "ein alter Mann mit Bart",
+    "Porträt einer Frau, Ölgemälde",
+    "un chat sur le canapé",
+    "un château sur une colline",
+    "dos tazas de té",
+    "retrato de una mujer, óleo",
+    "un faro vicino al mare",
+    "um farol à beira-mar",
+    "een kat op de bank",
+    "zamek na wzgórzu",
+    "iki bardak çay",
+    "горы, озеро, туман",
+    "お茶を二杯",
+    "소파 위의 고양이",
+    "قطة على الأريكة",
+    "en räv i snön",
+    "kissa sohvalla",
+    'ein Plakat mit dem Text "OPEN HOUSE TODAY" an einer Wand',
+    'un cartel que dice "Welcome to the show"',
+]
+
+
+@pytest.mark.parametrize(("policy", "taxonomy"), [("demo", "scenes"), ("fine_t2i", "fine_t2i")])
+def test_the_policies_tell_short_english_from_other_languages(policy: str, taxonomy: str) -> None:
+    """Names and loanwords are English too, and what is quoted is a sign's language, not the prompt's."""
+    thresholds = load_policy(policy, load_taxonomy(taxonomy)).thresholds
+    minimum = next(threshold.minimum for threshold in thresholds if threshold.gate == "prompt_language")
+    english = Language("en").load()
+    assert minimum is not None
+    assert [text for text in ENGLISH if english.of(text) < minimum] == []
+    assert [text for text in OTHERS if english.of(text) >= minimum] == []
+
+
+def test_a_text_that_is_quoted_as_a_whole_has_its_language_and_one_without_letters_none() -> None:
+    english = Language("en").load()
+    assert english.of('"the cat that sat on the old wall"') > 0.9 > 0.03 > english.of('"eine Katze auf dem Sofa"')
+    assert [english.of(text) for text in ("", "12 34 56", "。", "❄ ❄")] == [0, 0, 0, 0]
+
+
 def test_the_language_of_the_demo_is_told_from_others() -> None:
-    """Tags as short as 'star, sand, ...' reach .37; no sentence in another language comes near .1."""
+    """Tags as short as 'star, sand, ...' too."""
     english = Language("en").load()
     writer = GrammarWriter(SCENES)
     own = [
