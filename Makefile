@@ -54,5 +54,5 @@ train: set-up ## train the demo's models anew, one script after the other (hours
 evaluate: set-up ## measure the demo's models on held-out scenes
 	@$(RUN) -m demo.evaluate
 
-clean: ## remove what runs made: lakehouse/, shards/, logs/ (not .venv)
-	rm -rf lakehouse shards logs
+clean: ## remove the demo's lakehouse and shards, and the logs (no other recipe's data, not .venv)
+	rm -rf lakehouse/demo shards/demo logs

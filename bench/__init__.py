@@ -1,1 +1,3 @@
-"""Benchmarks: `make bench`, with nothing else running: ratios against named baselines in the same run, and a planning time."""
+"""`make bench`, with nothing else running: scoring, shards, a language model's endpoint, planning a resume, the grammar,
+de-duplication; against named baselines in the same run where there are any.
+"""
