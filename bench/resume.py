@@ -76,7 +76,6 @@ def _fill(spark: SparkSession, house: Lakehouse, recipe: Recipe) -> None:
                 "sha256": F.sha2("image_id", 256),
                 "generator": F.lit(generator.name),
                 "spec_id": F.lit(spec.spec_id),
-                "output_may_train": F.lit(True),
                 "status": F.lit("ok"),
                 "model": F.lit(f"{generator.name}@{spec.revision}"),
                 "wave": F.lit(0),

@@ -147,7 +147,9 @@ def duplicates(
         todo.where("exact_of is not null")
         .select("prompt_id", F.col("exact_of"))
         .join(leaders.withColumnRenamed("prompt_id", "exact_of"), "exact_of")
-        .withColumns({"reason": F.lit("exact"), "similarity": F.coalesce("similarity", F.lit(1.0))})
+        # of a prompt with the same words that is itself a duplicate by its meaning, a copy is one by its meaning too
+        .withColumn("reason", F.expr("case when kept_id = exact_of then 'exact' else 'semantic' end"))
+        .withColumn("similarity", F.coalesce("similarity", F.lit(1.0)))
         .withColumns({"seconds": F.lit(0.0), "device": F.lit(None).cast("string")})
     )
     return own.unionByName(copies.select(*own.columns))

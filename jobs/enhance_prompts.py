@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from jobs.launch import Context, main
 from jobs.prompt_screens import enhancer, recipe_screens
+from jobs.published_policy import check_published
 from jobs.waves import answered, run_waves, work_left
 from schemas.tables import STRATUM
 from udfs.enhanced_texts import COLUMNS, EnhancedTexts
@@ -76,4 +77,4 @@ def enhanced(wave: DataFrame, texts: EnhancedTexts, parameters: dict[str, Any]) 
 
 
 if __name__ == "__main__":
-    main(run, plan=True, retry=("errors",), by_policy=True)
+    main(run, plan=True, retry=("errors",), check=check_published)

@@ -24,6 +24,7 @@ from conf.scores import SCORES
 from jobs.launch import Context, JobError, main
 from jobs.lock import table_lock
 from jobs.manifest import describe, manifest_text, with_files, write_manifest, write_side_files
+from jobs.published_policy import check_published
 from jobs.release import (
     MANIFEST,
     UNFINISHED,
@@ -283,4 +284,4 @@ def _record(context: Context, release: Release) -> None:
 
 
 if __name__ == "__main__":
-    main(run, by_policy=True)
+    main(run, check=check_published)

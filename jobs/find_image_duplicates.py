@@ -25,18 +25,18 @@ _FACTS = ("group_id", "phash_distance", "color_distance")
 
 def run(context: Context) -> None:
     scores = context.lakehouse.read("scores").where("phash is not null")
-    scored = scores.select("image_id", "phash", "mean_color", F.col("created_at").alias("scored_at"))
+    scored = scores.select("image_id", "phash", "mean_color", _compared().alias("now"))
     with table_lock(context, "image_duplicates"):
         rows = context.lakehouse.read("image_duplicates")
-        known = rows.select("image_id", *_FACTS, F.col("created_at").alias("compared_at"))
+        known = rows.select("image_id", *_FACTS, "compared")
         both = scored.join(known, "image_id", "full")
-        fresh, gone, newer = both.agg(
-            F.count_if(F.col("compared_at").isNull()),
-            F.count_if(F.col("scored_at").isNull()),
-            F.count_if(F.col("scored_at") > F.col("compared_at")),
+        fresh, gone, changed = both.agg(
+            F.count_if(F.col("compared").isNull()),
+            F.count_if(F.col("now").isNull()),
+            F.count_if(F.col("now") != F.col("compared")),
         ).collect()[0]
-        # What a picture that is gone held together falls apart, and a picture that was scored again may have another hash.
-        anew = gone > 0 or newer > 0
+        # What a picture that is gone, or that has another hash now, held together falls apart.
+        anew = gone > 0 or changed > 0
         if context.plan:
             total = scored.count()
             todo = f"all {total:,} would be grouped anew" if anew else f"they would be compared with all {total:,}"
@@ -44,7 +44,7 @@ def run(context: Context) -> None:
         elif not fresh and not anew:
             context.say("image_duplicates: nothing to do")
         else:
-            pictures = both.where("scored_at is not null").drop("scored_at", "compared_at")
+            pictures = both.where("now is not null").drop("now", "compared")
             if anew:
                 pictures = pictures.withColumns(
                     {name: F.lit(None).cast(known.schema[name].dataType) for name in _FACTS}
@@ -54,9 +54,9 @@ def run(context: Context) -> None:
 
 
 def grouped(pictures: DataFrame) -> DataFrame:
-    """image_id, phash, mean_color, group_id, phash_distance, color_distance -> the same without phash and mean_color.
+    """image_id, phash, mean_color, group_id, phash_distance, color_distance -> image_id, the last three and `compared`.
 
-    The last three: null for a fresh picture; for the others what this gave for all of them together. Only fresh ones
+    The three: null for a fresh picture; for the others what this gave for all of them together. Only fresh ones
     are compared, with all, and the rows are those that comparing all with all would give.
     """
     # pictures with equal hash and color are one node: a thousand equal frames must not become half a million pairs
@@ -88,7 +88,12 @@ def grouped(pictures: DataFrame) -> DataFrame:
         F.coalesce("label", "node").alias("group_id"),
         F.when(several, F.lit(0)).otherwise(F.col("nearest.phash_distance")).cast("int").alias("phash_distance"),
         F.when(several, F.lit(0.0)).otherwise(F.col("nearest.color_distance")).alias("color_distance"),
+        _compared().alias("compared"),
     )
+
+
+def _compared() -> Column:
+    return F.xxhash64("phash", "mean_color")
 
 
 def near_pairs(some: DataFrame, nodes: DataFrame) -> DataFrame:

@@ -15,6 +15,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from conf.recipe import Generation, Generator, dimensions
 from jobs.launch import Context, main
+from jobs.published_policy import check_published
 from jobs.specs import generator_spec
 from jobs.waves import STRATUM_ORDER, answered, run_waves, work_left
 from udfs.generators import DiffusersGenerator
@@ -77,7 +78,6 @@ def rendered(wave: DataFrame, generator: Generator, spec: DiffusersGenerator) ->
     constants: dict[str, Column] = {
         "generator": F.lit(generator.name),
         "spec_id": F.lit(spec.spec_id),
-        "output_may_train": F.lit(generator.output_may_train),
         "model": F.lit(f"{generator.name}@{spec.revision}"),
         "parameters": F.lit(json.dumps(spec.parameters, sort_keys=True)),
         "library_versions": F.lit(library_versions("torch", "diffusers", "transformers", "pillow")),
@@ -139,4 +139,4 @@ def _sample(context: Context, wanted: DataFrame, generator: Generator, spec: Dif
 
 
 if __name__ == "__main__":
-    main(run, plan=True, retry=("errors",), sample=True, by_policy=True)
+    main(run, plan=True, retry=("errors",), sample=True, check=check_published)

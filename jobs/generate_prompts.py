@@ -74,6 +74,9 @@ def _by_a_model(context: Context, name: str, chat: Chat, plan: dict[Cell, int]) 
         return
     requests = PromptRequests(context.recipe.labels, instruction, chat.model, context.recipe.seed)
     asked = cells.mapInArrow(requests, schema=from_arrow_schema(REQUEST))
+    todo = work_left(asked, done, ["prompt_id"], context.retry)
+    if context.retry is None:
+        todo = prompt_plan.at_most(todo, cells)
     constants = {
         "source": entry.model,
         "writer": chat.model,
@@ -84,7 +87,7 @@ def _by_a_model(context: Context, name: str, chat: Chat, plan: dict[Cell, int]) 
     run_waves(
         context,
         "prompts",
-        with_seeds(work_left(asked, done, ["prompt_id"], context.retry), done),
+        with_seeds(todo, done),
         lambda wave: answers(wave, chat, constants),
         order=ORDER,
         noun="prompts",

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from jobs.launch import Context, main
+from jobs.published_policy import check_published
 from jobs.scoring import with_pictures
 from jobs.specs import judge_model, judge_spec
 from jobs.waves import STRATUM_ORDER, answered, run_waves, work_left
@@ -101,4 +102,4 @@ def judged(pictures: DataFrame, judge: TransformersJudge, model: str, licence: s
 
 
 if __name__ == "__main__":
-    main(run, plan=True, retry=("errors",), by_policy=True)
+    main(run, plan=True, retry=("errors",), check=check_published)

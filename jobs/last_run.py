@@ -22,6 +22,7 @@ from schemas.tables import TABLES
 from udfs.ids import content_id
 
 _READ = sorted(set(TABLES) - {"runs"})
+_EDITED = ("policies", "thresholds", "quotas", "reviews", "denylist")  # by people, perhaps while a run is at work
 
 
 def fingerprint(recipe: Recipe) -> str:
@@ -64,9 +65,16 @@ def holds(context: Context, last: dict[str, Any] | None, now: str) -> bool:
     return last is not None and last["fingerprint"] == now and last["table_versions"] == context.table_versions(_READ)
 
 
-def record(context: Context, now: str, seconds: dict[str, float]) -> None:
+def edits(context: Context) -> dict[str, int]:
+    """The versions of the tables that people write. A run takes them when it begins: what is edited while it works may come
+    too late for it, and is work for the next."""
+    return context.table_versions(_EDITED)
+
+
+def record(context: Context, now: str, begun_with: dict[str, int], seconds: dict[str, float]) -> None:
     """The row of this run, which has come to its end."""
-    row = {"fingerprint": now, "table_versions": context.table_versions(_READ), "seconds": seconds}
+    versions = context.table_versions(_READ) | begun_with
+    row = {"fingerprint": now, "table_versions": versions, "seconds": seconds}
     frame = context.lakehouse.rows("runs", [row], context.run_id)
     context.lakehouse.append("runs", frame)
 

@@ -14,7 +14,7 @@ import shlex
 import signal
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -80,6 +80,8 @@ class Context:
 
     def sql_command(self, query: str) -> str:
         """What to type to ask this recipe's tables."""
+        if "://" in self.recipe.lakehouse:  # make sql reads what lies on this machine
+            return f"in a notebook or SQL editor: {query}"
         config = "" if self.recipe.path.as_posix() == "conf/demo.yaml" else f" CONFIG={self.recipe.path}"
         return f'make sql{config} QUERY="{query}"'
 
@@ -94,11 +96,11 @@ Job = Callable[[Context], None]
 
 
 def main(
-    run: Job, *, plan: bool = False, retry: Sequence[str] = (), sample: bool = False, by_policy: bool = False
+    run: Job, *, plan: bool = False, retry: Sequence[str] = (), sample: bool = False, check: Job = lambda context: None
 ) -> None:
-    """The whole of a job's command line. by_policy: the job asks views, which decide with the published policy. Exit
-    status: 0 done, 1 stopped by an error, 2 a mistake in the recipe or
-    arguments, 130 interrupted.
+    """The whole of a job's command line. check: raises JobError where the job cannot begin.
+
+    Exit status: 0 done, 1 stopped by an error, 2 a mistake in the recipe or arguments, 130 interrupted.
     """
     parser = argparse.ArgumentParser(
         description=(sys.modules["__main__"].__doc__ or "").strip(), formatter_class=argparse.RawTextHelpFormatter
@@ -121,7 +123,7 @@ def main(
             help="try N rows into a contact sheet; write nothing to the lakehouse",
         )
     options = vars(parser.parse_args())
-    sys.exit(_guarded(lambda: _launch(run, options, by_policy)))
+    sys.exit(_guarded(lambda: _launch(run, options, check)))
 
 
 def _positive(text: str) -> int:
@@ -130,7 +132,7 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _launch(run: Job, options: dict[str, Any], by_policy: bool) -> None:
+def _launch(run: Job, options: dict[str, Any], check: Job) -> None:
     recipe = load_recipe(options["config"])
     if bool(options["catalog"]) != bool(options["schema"]):
         raise RecipeError("--catalog and --schema go together; give both or neither.")
@@ -146,10 +148,7 @@ def _launch(run: Job, options: dict[str, Any], by_policy: bool) -> None:
     # Spark's own handler asks the JVM to cancel its jobs, on the connection that waits for an answer.
     signal.signal(signal.SIGINT, _interrupt)
     try:
-        if by_policy:
-            from jobs.publish_views import check_published  # that imports this module
-
-            check_published(context)
+        check(context)
         run(context)
     finally:
         # The tasks of a Databricks job share their cluster's session: another task may be at work in it.
@@ -180,6 +179,10 @@ def open_context(recipe: Recipe, catalog_schema: str | None = None, **flags: Any
 
     spark = start_spark(f"goldpan {recipe.name}")
     lakehouse = Lakehouse(spark, recipe.lakehouse, recipe.name, catalog_schema)
+    if "://" in recipe.lakehouse and (
+        properties := lakehouse.properties("policies")
+    ):  # `check_owner` saw no file of it
+        check_properties(recipe, "policies", properties)
     lakehouse.create()
     return Context(spark, recipe, lakehouse, uuid.uuid4().hex[:16], **flags)
 
@@ -222,24 +225,29 @@ def check_owner(recipe: Recipe) -> None:
     from deltalake import DeltaTable
 
     from schemas.delta import local_table
-    from schemas.tables import SCHEMA_VERSION, TABLES
+    from schemas.tables import TABLES
 
     for name in TABLES:
         path = local_table(recipe.lakehouse, name)
-        if not (path / "_delta_log").is_dir():
-            continue
-        properties = DeltaTable(path).metadata().configuration
-        owner, version = properties.get("goldpan.recipe"), properties.get("goldpan.schema_version")
-        if owner != recipe.name:
-            raise RecipeError(
-                f"{recipe.path}: lakehouse: {recipe.lakehouse} belongs to the recipe {owner!r}, this one is {recipe.name!r}."
-                " Give this recipe a folder of its own, or give it that name."
-            )
-        if version != SCHEMA_VERSION:
-            raise RecipeError(
-                f"{recipe.path}: lakehouse: the table {name} in {recipe.lakehouse} has schema version {version},"
-                f" this Goldpan writes version {SCHEMA_VERSION}. Use the Goldpan that wrote it, or another folder."
-            )
+        if (path / "_delta_log").is_dir():
+            check_properties(recipe, name, DeltaTable(path).metadata().configuration)
+
+
+def check_properties(recipe: Recipe, table: str, properties: Mapping[str, str]) -> None:
+    """RecipeError unless a table with these properties is this recipe's, and of this Goldpan's schema version."""
+    from schemas.tables import SCHEMA_VERSION
+
+    owner, version = properties.get("goldpan.recipe"), properties.get("goldpan.schema_version")
+    if owner != recipe.name:
+        raise RecipeError(
+            f"{recipe.path}: lakehouse: {recipe.lakehouse} belongs to the recipe {owner!r}, this one is {recipe.name!r}."
+            " Give this recipe a folder of its own, or give it that name."
+        )
+    if version != SCHEMA_VERSION:
+        raise RecipeError(
+            f"{recipe.path}: lakehouse: the table {table} in {recipe.lakehouse} has schema version {version},"
+            f" this Goldpan writes version {SCHEMA_VERSION}. Use the Goldpan that wrote it, or another folder."
+        )
 
 
 def _guarded(work: Callable[[], None]) -> int:
@@ -324,5 +332,10 @@ def _same_command() -> str:
     script, *arguments = sys.argv
     with contextlib.suppress(ValueError):  # a script elsewhere keeps its whole path
         script = str(Path(script).resolve().relative_to(Path.cwd()))
-    own = Path(".venv/bin/spark-submit")  # where the set-up has put it; it is on no PATH
-    return shlex.join([str(own) if own.exists() else "spark-submit", script, *arguments])
+    return shlex.join([spark_submit(), script, *arguments])
+
+
+def spark_submit() -> str:
+    """What to type: where the set-up has put it, it is on no PATH."""
+    own = Path(".venv/bin/spark-submit")
+    return str(own) if own.exists() else "spark-submit"

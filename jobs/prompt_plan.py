@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from conf.recipe import GRAMMAR, Recipe
@@ -67,19 +67,39 @@ def counts(prompts: DataFrame) -> dict[Cell, int]:
 
 
 def wanted(context: Context, targets: Mapping[Cell, int], present: Mapping[Cell, int]) -> DataFrame | None:
-    """The cells of one writer that lack prompts, with how many each is to have then; None where none lacks any."""
+    """The cells of one writer that lack prompts, with how many each is to have then, and how many more these are; None
+    where none lacks any.
+    """
     more = to_add(targets, present, sum(targets.values()))
-    return _cells(context, {cell: present.get(cell, 0) + count for cell, count in more.items()})
+    return _cells(context, {cell: (present.get(cell, 0) + count, count) for cell, count in more.items()})
 
 
 def numbered(context: Context, targets: Mapping[Cell, int], present: Mapping[Cell, int]) -> DataFrame | None:
-    """The cells of one writer that prompts were asked for in, with all the numbers that may have been given there."""
-    return _cells(context, {cell: max(count, targets.get(cell, 0)) for cell, count in present.items()})
+    """The cells of one writer that prompts were asked for in, with all the numbers that may have been given there. Those
+    that the taxonomy no longer has are left out, and said.
+    """
+    labels = context.recipe.labels
+    slugs = [{label.slug for label in axis} for axis in (labels.tasks, labels.categories, labels.styles, labels.templates)]
+    known = {cell: n for cell, n in present.items() if all(s in of for s, of in zip(cell[1:], slugs, strict=True))}
+    if gone := len(present) - len(known):
+        context.say(
+            f"prompts: {gone:,} cells of {min(present)[0]} are not in the taxonomy any more and are left as they are"
+        )
+    numbers = {cell: max(count, targets.get(cell, 0)) for cell, count in known.items()}
+    return _cells(context, {cell: (count, count) for cell, count in numbers.items()})
 
 
-def _cells(context: Context, wanted: Mapping[Cell, int]) -> DataFrame | None:
+def at_most(requests: DataFrame, cells: DataFrame) -> DataFrame:
+    """No more requests of a cell than it lacks: under another seed each number of a cell is another prompt."""
+    place = F.row_number().over(Window.partitionBy(*CELL).orderBy("prompt_id"))
+    rows = requests.join(F.broadcast(cells.select(*CELL, "more")), [*CELL]).withColumn("_place", place)
+    return rows.where(F.col("_place") <= F.col("more")).drop("_place", "more")
+
+
+def _cells(context: Context, wanted: Mapping[Cell, tuple[int, int]]) -> DataFrame | None:
     if not wanted:
         return None
-    rows = [(*cell[1:], count) for cell, count in wanted.items()]
-    frame = context.spark.createDataFrame(rows, ", ".join(f"{name} string" for name in CELL) + ", wanted int")
+    rows = [(*cell[1:], *counts) for cell, counts in wanted.items()]
+    columns = ", ".join(f"{name} string" for name in CELL) + ", wanted int, more int"
+    frame = context.spark.createDataFrame(rows, columns)
     return frame.repartition(4 * context.spark.sparkContext.defaultParallelism)

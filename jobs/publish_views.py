@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import Any
 
-from pyspark.sql import functions as F
-
-from conf.recipe import Recipe
-from jobs.launch import Context, JobError, main
+from jobs.launch import Context, main
 from jobs.lock import table_lock
-from jobs.prompt_screens import enhancer
-from jobs.specs import generator_spec, judge_model
+from jobs.published_policy import policy_rows, published_rows
 from schemas.sql_views import publish_views
 from schemas.tables import STRATUM
-from udfs.captioners import SourceTextCaptioner
 
 _INCOMPLETE = "incomplete"  # stands for the digest while the tables are being replaced; no file has it
 
@@ -24,7 +17,7 @@ def run(context: Context) -> None:
     with table_lock(context, "policies"):
         policy = context.recipe.gates
         wanted = policy_rows(context.recipe)
-        published = _rows(context, "policies")
+        published = published_rows(context, "policies")
         changes = _differences(context, wanted) if published else []
         if published and published[0]["digest"] == wanted["policies"][0]["digest"]:
             context.say(f"publish_views: policy {policy.name} is published; nothing to do")
@@ -46,56 +39,9 @@ def run(context: Context) -> None:
         context.say(f"publish_views: the views are in {context.lakehouse.catalog_schema}")
 
 
-def check_published(context: Context) -> None:
-    """JobError unless the views decide with the recipe's policy and models as they are now: a job would work, and pay,
-    for what they do not count. What was edited by SQL since counts, and is no error.
-    """
-    published = _rows(context, "policies")
-    if published and published[0]["digest"] == policy_rows(context.recipe)["policies"][0]["digest"]:
-        return
-    said = "is published with other thresholds or models than the recipe has now" if published else "is not published"
-    raise JobError(
-        f"The policy {context.recipe.gates.name} {said}, and the views decide with what is published. Run this first:"
-        f" spark-submit jobs/publish_views.py --config {context.recipe.path}"
-    )
-
-
-def policy_rows(recipe: Recipe) -> dict[str, list[dict[str, Any]]]:
-    """table -> rows: the recipe's policy, and which models' rows the views count for it."""
-    policy = recipe.gates
-    models = {
-        "judge": judge_model(recipe.judge),
-        "enhancer": enhancer(recipe).model,
-        "captioner": SourceTextCaptioner().model,
-        "generator_specs": [generator_spec(g, recipe.generation.quality).spec_id for g in recipe.generation.generators],
-    }
-    digest = hashlib.sha256((policy.digest() + json.dumps(models, sort_keys=True)).encode()).hexdigest()
-    head = {
-        "policy": policy.name,
-        "best_by": policy.best.by,
-        "best_of": policy.best.of,
-        "licences": list(policy.licences),
-    }
-    return {
-        "thresholds": [{"policy": policy.name} | row.model_dump() for row in policy.thresholds],
-        "quotas": [{"policy": policy.name} | row.model_dump() for row in policy.quotas],
-        "policies": [head | models | {"digest": digest}],  # last: its digest says that the others are there
-    }
-
-
 def _replace(context: Context, table: str, rows: list[dict[str, Any]]) -> None:
     where = f"policy = '{context.recipe.gates.name}'"
     context.lakehouse.replace(table, context.lakehouse.rows(table, rows, context.run_id), where=where)
-
-
-def _rows(context: Context, table: str) -> list[dict[str, Any]]:
-    rows = (
-        context.lakehouse.read(table)
-        .where(F.col("policy") == context.recipe.gates.name)
-        .drop("run_id", "created_at")
-        .collect()
-    )
-    return [row.asDict() for row in rows]
 
 
 def _differences(context: Context, wanted: dict[str, list[dict[str, Any]]]) -> list[str]:
@@ -106,7 +52,7 @@ def _differences(context: Context, wanted: dict[str, list[dict[str, Any]]]) -> l
         ("thresholds", ("gate", "kind", *STRATUM), ("minimum", "maximum")),
         ("quotas", STRATUM, ("at_most",)),
     ):
-        there = {tuple(row[k] for k in key): [row[v] for v in values] for row in _rows(context, table)}
+        there = {tuple(row[k] for k in key): [row[v] for v in values] for row in published_rows(context, table)}
         file = {tuple(row[k] for k in key): [row[v] for v in values] for row in wanted[table]}
         for labels in sorted(there.keys() | file.keys(), key=str):
             if there.get(labels) != file.get(labels):

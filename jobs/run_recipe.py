@@ -9,7 +9,7 @@ from importlib import import_module
 
 from conf.recipe import Recipe
 from jobs.ingest_photos import located
-from jobs.last_run import fingerprint, holds, last_run, record
+from jobs.last_run import edits, fingerprint, holds, last_run, record
 from jobs.launch import Context, Job, main
 from jobs.release import lies_whole
 from jobs.scoring import scorer_specs
@@ -40,6 +40,7 @@ def run(context: Context) -> None:
     last, now = last_run(context), fingerprint(context.recipe)
     unchanged = holds(context, last, now)
     seconds: dict[str, float] = {}
+    begun_with: dict[str, int] = {}
     for number, name in enumerate(JOBS, start=1):
         context.say(f"[{number}/{len(JOBS)}] {name}")
         if unchanged and _has_nothing_to_do(context, name):
@@ -48,9 +49,11 @@ def run(context: Context) -> None:
         begun = time.monotonic()
         job(name)(context)
         seconds[name] = time.monotonic() - begun
+        if name == "publish_views":
+            begun_with = edits(context)
         unchanged = unchanged and holds(context, last, now)
     if not unchanged:
-        record(context, now, seconds)
+        record(context, now, begun_with, seconds)
     import_module("jobs.report").report(context)
     slowest = sorted(seconds.items(), key=lambda item: -item[1])
     context.say("time: " + ", ".join(f"{name} {duration(spent)}" for name, spent in slowest if spent >= 1))

@@ -15,8 +15,9 @@ from pyspark.sql import functions as F
 from jobs.launch import Context, JobError, main
 from jobs.lock import table_lock
 from jobs.merging import scorer_failed, unmerged
+from jobs.published_policy import check_published
 from jobs.scoring import pass_id, scorer_set, scorer_specs, with_pictures
-from jobs.waves import answered, run_waves
+from jobs.waves import MIN_ROWS_FOR_CEILING, answered, run_waves
 from schemas.delta import with_run
 from schemas.tables import STRATUM
 from udfs.harness import Stage
@@ -24,7 +25,6 @@ from udfs.scorers.fused import COLUMNS, ScorerSet
 from udfs.scorers.spec import ScorerSpec
 
 KEEP = (("image_id", pa.string()), *((name, pa.string()) for name in STRATUM))
-_MIN_ROWS_FOR_CEILING = 20  # before the last wave; a few pictures say little
 
 
 def run(context: Context) -> None:
@@ -82,7 +82,7 @@ class Failures:
                     self.reasons.setdefault(score, counts[f"reason {score}"])
         self.waves.clear()
         ceiling = self.context.recipe.run.max_error_fraction
-        enough = [score for score, pictures in self.asked.items() if last or pictures >= _MIN_ROWS_FOR_CEILING]
+        enough = [score for score, pictures in self.asked.items() if last or pictures >= MIN_ROWS_FOR_CEILING]
         worst = [score for score in enough if self.failed[score] > ceiling * self.asked[score]]
         for score in sorted(+self.failed) if last or worst else ():
             pictures = f"{self.failed[score]:,} of {self.asked[score]:,} pictures"
@@ -235,4 +235,4 @@ def _sample(context: Context, candidates: DataFrame, scorers: ScorerSet) -> None
 
 
 if __name__ == "__main__":
-    main(run, plan=True, retry=("errors", "stale"), sample=True, by_policy=True)
+    main(run, plan=True, retry=("errors", "stale"), sample=True, check=check_published)

@@ -26,9 +26,10 @@ from udfs.text_judges import VerdictError
 STRATUM_ORDER = (*STRATUM, "image_id")
 _PROBE_ROWS_A_TASK = 32  # the first wave of a table without history: enough to fill batches, over in seconds
 _BESIDE_THE_MODEL = 4  # a row may take this many times its model's seconds (decoding, writing) before waves get smaller
-_MIN_ROWS_FOR_CEILING = 20
-# What a language model answers when it answers no use. It is part of the work, as a bad picture is, and no fault that
-# somebody could mend: its ceiling is its own.
+_WAVES_A_WINDOW = 50
+MIN_ROWS_FOR_CEILING = 20  # a few say little
+# Answers of a language model that cannot be used. Like bad pictures they are expected and nobody can mend them, so they
+# have a ceiling of their own.
 _UNUSABLE = [
     error.__name__
     for error in (
@@ -78,8 +79,8 @@ def run_waves(
     ceiling for ever.
     transform: a wave's rows -> rows of `table` without wave, run_id and created_at. alike: which rows of the table are of
     the same model, so that their seconds say how long these will take; all of them if None.
-    Raises JobError when more than recipe.run.max_error_fraction of the rows are errors (of answers that are no use: more
-    than a half); the committed waves stay.
+    Raises JobError when more than recipe.run.max_error_fraction of the rows are errors, or more than a half unusable answers
+    of a language model; the committed waves stay.
     """
     order = ("tried", *order) if "tried" in todo.columns else order
     alike = F.lit(True) if alike is None else alike
@@ -148,11 +149,17 @@ def _run(
     tasks = task_slots(context.spark)
     size = _first_wave(context, seconds, tasks)
     progress.started = time.monotonic()
-    wave = 0
+    wave, window, covered = 0, rows, 0
     while progress.done < progress.total:
         rest = progress.total - progress.done
         end = progress.total if rest < 1.5 * size else progress.done + size  # a last wave of a few rows costs a commit
-        part = rows.where(F.col("_n").between(progress.done, end - 1))
+        if end > covered:
+            # A wave reads its rows several times; of a million that would take seconds each.
+            covered = min(progress.total, progress.done + _WAVES_A_WINDOW * size)
+            window = _between(rows, progress.done, covered)
+            if covered - progress.done < progress.total:
+                window = window.localCheckpoint(storageLevel=StorageLevel.DISK_ONLY)
+        part = _between(window, progress.done, end)
         errors, unusable, seconds = _commit(context, table, transform(spread(part, tasks)), wave)
         progress.done, progress.errors, wave = end, progress.errors + errors, wave + 1
         progress.unusable += unusable
@@ -162,6 +169,10 @@ def _run(
     version = context.lakehouse.version(table)
     ok = progress.total - progress.errors
     context.say(f"{table}: {ok:,} {progress.noun} ok, {progress.errors:,} errors; table version {version}")
+
+
+def _between(rows: DataFrame, start: int, end: int) -> DataFrame:
+    return rows.where(F.col("_n").between(start, end - 1))
 
 
 def spread(rows: DataFrame, tasks: int) -> DataFrame:
@@ -183,7 +194,7 @@ def _next_wave(wanted: float, size: int, rate: float, seconds: float | None, tas
 
 
 def _commit(context: Context, table: str, frame: DataFrame, wave: int) -> tuple[int, int, float | None]:
-    """Append one wave; how many of its rows are errors, how many of these are answers of no use, and the mean of `seconds`.
+    """Append one wave; how many of its rows are errors, how many of these are unusable answers, and the mean of `seconds`.
     All are taken while writing: no model runs twice.
     """
     if "wave" in TABLES[table].column_names:
@@ -221,13 +232,13 @@ def _mean_seconds(context: Context, table: str, alike: Column) -> float | None:
 
 
 def _check_ceiling(context: Context, table: str, progress: Progress) -> None:
-    if progress.done < _MIN_ROWS_FOR_CEILING:
+    if progress.done < MIN_ROWS_FOR_CEILING:
         return
     ceiling = context.recipe.run.max_error_fraction
     failed, why = progress.errors - progress.unusable, f"run.max_error_fraction = {ceiling:g} allows"
     if failed <= ceiling * progress.done:
         ceiling = max(ceiling, _MAX_UNUSABLE_FRACTION)
-        failed, why = progress.unusable, f"the {ceiling:.0%} that may be answers of no use"
+        failed, why = progress.unusable, f"the {ceiling:.0%} of unusable answers that are tolerated"
     if failed > ceiling * progress.done:
         raise JobError(
             f"{table}: {failed:,} of {progress.done:,} {progress.noun} are errors, more than {why}."

@@ -124,9 +124,12 @@ class Lakehouse:
     def version(self, table: str) -> int:
         return int(DeltaTable.forPath(self.spark, self.path(table)).history(1).select("version").collect()[0][0])
 
-    def versions(self) -> dict[str, int]:
-        """The current version of every table."""
-        return {name: self.version(name) for name in TABLES}
+    def properties(self, table: str) -> dict[str, str]:
+        """The table's properties; none where it is not there yet."""
+        path = self.path(table)
+        if not DeltaTable.isDeltaTable(self.spark, path):
+            return {}
+        return dict(DeltaTable.forPath(self.spark, path).detail().select("properties").collect()[0][0])
 
     def _create(self, table: Table) -> None:
         # On this machine's disk the log's first file says it at once; Spark takes a job for each table.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = "4"
 
 ATOMS = "array<struct<kind:string,subject:string,value:string,other:string>>"
 STRATUM = ("task", "category", "style")
@@ -130,7 +130,7 @@ _TABLES = (
             Column(
                 "prompt_id",
                 "string",
-                "content id of the normalised text and the labels; of a language model's prompt: of model, cell, number and request",
+                "content id of the normalised text and the labels; of a language model's prompt: of seed, model, cell and number",
                 True,
             ),
             Column("text", "string", "the prompt; null where status is error"),
@@ -261,9 +261,6 @@ _TABLES = (
             Column("height", "int", "pixels", True),
             Column("image", "binary", "JPEG, RGB, marked trainedAlgorithmicMedia; null where status is error"),
             Column("sha256", "string", "SHA-256 of the JPEG"),
-            Column(
-                "output_may_train", "boolean", "whether the generator's licence lets its output train a model", True
-            ),
             *_labels(),
             *STATUS,
             *MODEL,
@@ -386,6 +383,7 @@ _TABLES = (
                 "double",
                 "mean absolute difference to that member over the color grid, 0-255; null if alone",
             ),
+            Column("compared", "bigint", "xxhash64 of the hash and the colors that were compared", True),
             *RUN,
         ),
     ),
@@ -420,6 +418,9 @@ _TABLES = (
             Column("enhancer", "string", "the enhancer whose texts count, name@revision", True),
             Column("captioner", "string", "the captioner whose captions count, name@revision", True),
             Column("generator_specs", "array<string>", "spec ids of the generators whose pictures count", True),
+            Column(
+                "trainable_specs", "array<string>", "those of them whose licence lets their output train a model", True
+            ),
             Column("licences", "array<string>", "licences of photographs that may ship; empty: all", True),
             Column(
                 "digest",

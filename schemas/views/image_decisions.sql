@@ -2,13 +2,15 @@
 -- purpose: whether a picture is kept, and everything that stands against it. In order: floors (the text, gates, denylist, licence, review), then
 --   best of n within (prompt, variant, regime, generator), then one picture a group of look-alikes, then quotas. Every floor that
 --   applies is listed; a later step sees only the survivors of the earlier ones. Ties break on image_id; a photograph is its own group of n.
---   A person's last verdict: 'keep' overrides failed gates, never the text, the denylist or the licence; 'reject' rejects.
+--   A person's last verdict: 'keep' overrides failed gates, never the text, the denylist or the licence, and goes first in the later
+--   steps; 'reject' rejects.
 --   failures: ordinal, step, gate, reason. Ordinals: 1 text, 10 + the gate's, 101 denied, 102 licence, 103 review, 201 best of n,
 --   202 duplicates, 203 quota.
 -- try: select reject_reasons, count(*) as pictures from image_decisions group by reject_reasons order by pictures desc limit 10
 with floors as (
     select
         *,
+        coalesce(verdict = 'keep', false) as kept_by_a_person,
         case
             when coalesce(verdict, '') <> 'keep' and checks is not null
                 then transform(
@@ -62,7 +64,7 @@ ranked as (
         *,
         row_number() over (
             partition by policy, passes_floors, coalesce(prompt_id, image_id), variant, regime, generator
-            order by rank_score desc nulls last, image_id
+            order by kept_by_a_person desc, rank_score desc nulls last, image_id
         ) as best_place
     from passing
 ),
@@ -79,7 +81,7 @@ compared as (
         *,
         first_value(image_id) over (
             partition by policy, is_best_of_n, coalesce(group_id, image_id)
-            order by rank_score desc nulls last, image_id
+            order by kept_by_a_person desc, rank_score desc nulls last, image_id
         ) as keeper_id
     from best
 ),
@@ -125,7 +127,7 @@ placed as (
                 distinct_pictures.task,
                 distinct_pictures.category,
                 distinct_pictures.style
-            order by distinct_pictures.rank_score desc nulls last, distinct_pictures.image_id
+            order by distinct_pictures.kept_by_a_person desc, distinct_pictures.rank_score desc nulls last, distinct_pictures.image_id
         ) as quota_place
     from distinct_pictures
     left join limits

@@ -2,11 +2,15 @@
 -- purpose: all that is known of a picture, a column a fact; no bytes, no decision. judge, judge_weakest: of the policy's judge, once every
 --   atom has its answer. group_id: pictures that look the same share it. prompt_accepted: whether its text is still in accepted_texts.
 --   licence_allowed: a generator's licence must let its output train a model; a photograph's must be among the policy's.
+--   denied: by id, by its prompt's id or by the SHA-256 of its file, of a photograph also of the file that it was read from.
 -- try: select style, avg(scene_detector) as mean, avg(blur) as blur from image_facts group by style
 with denied as (
-    select kind, value, min(reason) as reason
+    select
+        kind,
+        case when kind = 'sha256' then lower(value) else value end as denied_value,
+        min(reason) as reason
     from denylist
-    group by kind, value
+    group by kind, case when kind = 'sha256' then lower(value) else value end
 ),
 
 verdicts as (
@@ -68,15 +72,14 @@ facts as (
         image_duplicates.group_id,
         scores.reasons,
         asked.licence,
-        asked.output_may_train,
         case
-            when asked.kind = 'generated' then coalesce(asked.output_may_train, false)
+            when asked.kind = 'generated' then coalesce(array_contains(policies.trainable_specs, asked.spec_id), false)
             else size(policies.licences) = 0 or coalesce(array_contains(policies.licences, asked.licence), false)
         end as licence_allowed,
         asked.kind = 'photograph' or accepted_texts.prompt_id is not null as prompt_accepted,
         verdicts.verdict,
         verdicts.reviewer,
-        coalesce(denied_images.reason, denied_files.reason, denied_prompts.reason) as denied_reason,
+        coalesce(denied_images.reason, denied_files.reason, denied_sources.reason, denied_prompts.reason) as denied_reason,
         policies.best_by,
         policies.best_of
     from asked
@@ -98,13 +101,16 @@ facts as (
         and verdicts.place = 1
     left join denied as denied_images
         on denied_images.kind = 'image_id'
-        and asked.image_id = denied_images.value
+        and asked.image_id = denied_images.denied_value
     left join denied as denied_files
         on denied_files.kind = 'sha256'
-        and asked.sha256 = denied_files.value
+        and asked.sha256 = denied_files.denied_value
+    left join denied as denied_sources
+        on denied_sources.kind = 'sha256'
+        and asked.source_sha256 = denied_sources.denied_value
     left join denied as denied_prompts
         on denied_prompts.kind = 'prompt_id'
-        and asked.prompt_id = denied_prompts.value
+        and asked.prompt_id = denied_prompts.denied_value
 ),
 
 marked as (

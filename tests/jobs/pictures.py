@@ -51,7 +51,6 @@ def show(spark: SparkSession, lakehouse: Lakehouse, pictures: Sequence[Shown], r
         | {
             "image": p.image,
             "sha256": "0",
-            "output_may_train": True,
             "status": "ok",
             "model": "tiny@1",
             "seconds": 0.1,
@@ -74,7 +73,7 @@ def show(spark: SparkSession, lakehouse: Lakehouse, pictures: Sequence[Shown], r
             spark,
             lakehouse,
             "policies",
-            [policy | {"generator_specs": ["spec"], "licences": [], "digest": "0"}],
+            [policy | {"generator_specs": ["spec"], "trainable_specs": ["spec"], "licences": [], "digest": "0"}],
             run_id,
         )
     register_views(spark)

@@ -105,7 +105,7 @@ def test_rows_in_and_rows_out(lakehouse: Lakehouse, capsys: pytest.CaptureFixtur
     )
     assert compare(lakehouse, "d3") == first | {
         "00": ("a1", "semantic"),
-        "01": ("a1", "exact"),
+        "01": ("a1", "semantic"),
         "02": ("a8", "semantic"),
         "03": ("03", None),
     }
@@ -118,7 +118,7 @@ def test_a_copy_finds_what_stands_for_it_after_the_rules_were_changed(lakehouse:
     add(lakehouse, [a, b], "p1", "2026-01-01")
     assert compare(lakehouse, "d1", guard=False) == {"a": ("a", None), "b": ("a", "semantic")}
     add(lakehouse, [prompt("c", "The red fox, in the snow", category="night")], "p2", "2026-01-02")
-    assert compare(lakehouse, "d2", guard=True)["c"] == ("a", "exact")
+    assert compare(lakehouse, "d2", guard=True)["c"] == ("a", "semantic")
 
 
 def test_without_the_guard_contrast_pairs_are_duplicates_too(lakehouse: Lakehouse) -> None:

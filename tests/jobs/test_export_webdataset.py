@@ -69,7 +69,7 @@ def store(lakehouse: Lakehouse, samples: list[tuple[dict[str, Any], bytes]]) -> 
         columns = [c for c in TABLES[table].columns if c.name not in ("run_id", "created_at")]
         also = {
             "prompt_id": "p", "regime": "random_aspect", "generator": "scenes", "spec_id": "spec", "candidate": 0,
-            "text": "t", "output_may_train": True, "status": "ok", "wave": 0, "source_id": "s",
+            "text": "t", "status": "ok", "wave": 0, "source_id": "s",
             "parameters": '{"steps": 8}',
         }  # fmt: skip
         rows = [row | also | {"image": image} for row, image in samples if row["kind"] == kind]
@@ -143,12 +143,12 @@ def test_a_release_is_whole_frozen_and_mended(
     where = {row["image_id"]: (row["subset"], row["shard"]) for row in lakehouse.read("release_samples").collect()}
     assert where == {r["image_id"]: (r["subset"], shard_of(r["image_id"], counts[r["subset"]])) for r, _ in SAMPLES}
 
-    versions = lakehouse.versions()
+    versions = {name: lakehouse.version(name) for name in TABLES}
     show(spark, SAMPLES[::-1], partitions=3)
     capsys.readouterr()
     export_webdataset.run(made(spark, lakehouse, "run2"))
     assert "pan-001 holds these 10 samples already; nothing to do" in capsys.readouterr().out
-    assert (lakehouse.versions(), tree(shards)) == (versions, first)
+    assert ({name: lakehouse.version(name) for name in TABLES}, tree(shards)) == (versions, first)
 
     assert lies_whole(context)
     (folder / CURATED / "train-000000.tar").unlink()
@@ -158,13 +158,13 @@ def test_a_release_is_whole_frozen_and_mended(
     assert not lies_whole(context)
     export_webdataset.run(made(spark, lakehouse, "run3"))
     assert "curated/train-000000.tar is missing or has another size; writing it again" in capsys.readouterr().out
-    assert (lakehouse.versions(), tree(shards)) == (versions, first)
+    assert ({name: lakehouse.version(name) for name in TABLES}, tree(shards)) == (versions, first)
 
     shutil.rmtree(folder)
     assert not lies_whole(context)
     show(spark, SAMPLES, candidates=99)  # what the manifest would say if it were made today
     export_webdataset.run(made(spark, lakehouse, "run4"))
-    assert (lakehouse.versions(), tree(shards)) == (versions, first)
+    assert ({name: lakehouse.version(name) for name in TABLES}, tree(shards)) == (versions, first)
 
     show(spark, SAMPLES[1:])
     export_webdataset.run(made(spark, lakehouse, "run5"))

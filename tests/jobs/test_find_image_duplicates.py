@@ -42,7 +42,7 @@ def groups(
     spark: SparkSession, rows: list[tuple[str, int, list[float]]], known: dict[str, Row] | None = None
 ) -> dict[str, Row]:
     """known: what an earlier call gave for some of the rows."""
-    facts = {image_id: tuple(row)[1:] for image_id, row in (known or {}).items()}
+    facts = {image_id: tuple(row)[1:4] for image_id, row in (known or {}).items()}
     fresh = (None, None, None)
     data = [(image_id, f"{phash:016x}", grid, *facts.get(image_id, fresh)) for image_id, phash, grid in rows]
     return {row["image_id"]: row for row in grouped(spark.createDataFrame(data, DDL)).collect()}
@@ -166,8 +166,11 @@ def test_only_fresh_pictures_are_compared_until_a_known_one_is_scored_again_or_g
     assert "2 pictures; 1 groups of several" in capsys.readouterr().out
 
     at = f"delta.`{lakehouse.path('scores')}`"
-    spark.sql(f"update {at} set phash = 'ffffffffffffffff', created_at = current_timestamp() where image_id = 'a'")
+    spark.sql(f"update {at} set seconds = 2, created_at = current_timestamp() where image_id = 'a'")
     append(spark, lakehouse, "scores", [scored("c", "00000000000000fc")], "scored3")
+    find_image_duplicates.run(replace(context, plan=True))
+    assert "they would be compared with all 3" in capsys.readouterr().out, "a's scores changed, not its hash"
+    spark.sql(f"update {at} set phash = 'ffffffffffffffff' where image_id = 'a'")
     find_image_duplicates.run(replace(context, plan=True))
     assert "1 pictures not compared yet; all 3 would be grouped anew" in capsys.readouterr().out
     assert found("run4") == {"a": ("a", "run4"), "b": ("b", "run4"), "c": ("b", "run4")}

@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from pyspark.sql import DataFrame
 
 from conf.chat import LanguageModel
 from conf.recipe import Prompts, Run, Writer
-from jobs import generate_prompts
+from jobs import generate_prompts, prompt_plan
 from jobs.launch import Context
 from schemas.delta import Lakehouse
 from schemas.sql_views import register_views
@@ -168,3 +169,12 @@ def test_the_plan_follows_the_weights_and_is_replaced_when_they_change(
         assert lakehouse.version("prompt_plan") > version
         written = {r[0]: r[1] for r in lakehouse.read("prompts").groupBy("writer").count().collect()}
         assert written == {"grammar@2": 30, "llm@7": 30}
+
+        larger = context(lakehouse, server, 62, {"grammar": 1.0, "llm": 1.0})
+        larger = replace(larger, recipe=larger.recipe.model_copy(update={"seed": 5}))
+        generate_prompts.run(larger)
+        assert len(server.asked) == 31, "under another seed only what the plan lacks is paid for"
+
+        capsys.readouterr()
+        assert prompt_plan.numbered(larger, {}, {("llm@7", "renamed", "snow", "flat", "tags"): 2}) is None
+        assert "1 cells of llm@7 are not in the taxonomy any more" in capsys.readouterr().out

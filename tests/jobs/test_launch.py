@@ -156,6 +156,9 @@ def test_a_question_is_asked_of_its_own_recipe(path: str, config: str) -> None:
     recipe._path = Path(path)
     context = launch.Context(None, recipe, None, "run")  # type: ignore[arg-type]
     assert context.sql_command("select 1") == f'make sql{config} QUERY="select 1"'
+    remote = recipe.model_copy(update={"lakehouse": "s3://bucket/lakehouse"})
+    asked = launch.Context(None, remote, None, "run").sql_command("select 1")  # type: ignore[arg-type]
+    assert asked == "in a notebook or SQL editor: select 1"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from conf.policy import Best, Policy, Quota, Threshold
-from jobs import publish_views
+from jobs import publish_views, published_policy
 from jobs.launch import Context, JobError
 from schemas.delta import Lakehouse
 from tests.recipes import small_recipe
@@ -88,7 +88,7 @@ def test_a_changed_file_replaces_the_rows_of_its_policy_and_an_unchanged_one_cha
 
 def test_a_job_that_asks_views_needs_the_recipe_s_policy_published(spark: SparkSession, lakehouse: Lakehouse) -> None:
     def check(gates: Policy) -> None:
-        publish_views.check_published(opened(lakehouse, gates))
+        published_policy.check_published(opened(lakehouse, gates))
 
     with pytest.raises(
         JobError, match="The policy test is not published, and the views .* jobs/publish_views.py --conf"

@@ -60,6 +60,15 @@ def test_after_a_whole_run_only_the_jobs_that_read_files_look_again(
     assert ran(replace(context, run_id="run4"), monkeypatch) == every, "a person changed a table"
 
 
+def test_what_people_edit_while_a_run_is_at_work_is_work_for_the_next(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = list(run_recipe.JOBS)
+    assert ran(context, monkeypatch, changes="export_webdataset") == every
+    assert ran(replace(context, run_id="run2"), monkeypatch) == every
+    assert ran(replace(context, run_id="run3"), monkeypatch) != every
+
+
 @pytest.mark.parametrize("whole", [True, False])
 def test_the_export_looks_again_where_files_of_its_release_are_not_whole(
     context: Context, monkeypatch: pytest.MonkeyPatch, whole: bool

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.recipe import Run
+from jobs import waves
 from jobs.launch import Context, JobError, task_slots
 from jobs.lock import table_lock
 from jobs.waves import Progress, _next_wave, duration, numbered, run_waves, work_left
@@ -55,7 +56,11 @@ def test_rows_are_numbered_without_gaps_in_order(spark: SparkSession) -> None:
     assert [image for _, image in sorted(got)] == sorted(image for _, image in got)
 
 
-def test_every_row_is_written_once_in_several_waves(context: Context) -> None:
+@pytest.mark.parametrize("window", [1, 50])
+def test_every_row_is_written_once_in_several_waves(
+    context: Context, window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waves, "_WAVES_A_WINDOW", window)
     todo = context.spark.range(100).select(F.format_string("%03d", "id").alias("image_id"))
     run_waves(context, "captions", todo, captioned(), order=["image_id"])
     table = context.lakehouse.read("captions")
@@ -111,7 +116,9 @@ def test_answers_of_no_use_have_a_ceiling_of_their_own(context: Context, unusabl
         states = {"status": F.when(refused, "error").otherwise("ok"), "error_class": F.when(refused, "RefusedError")}
         return captioned()(wave).withColumns(states)
 
-    with pytest.raises(JobError, match="than the 50% that may be answers of no use") if stops else nullcontext():
+    with (
+        pytest.raises(JobError, match="than the 50% of unusable answers that are tolerated") if stops else nullcontext()
+    ):
         run_waves(few, "captions", todo, answered, order=["image_id"])
 
 

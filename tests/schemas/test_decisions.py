@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.schemas.world import CIRCLE, NOW, World
+from tests.schemas.world import CIRCLE, NOW, RESTRICTED, World
 
 DECISIONS = "select image_id, reject_reasons from image_decisions"
 
@@ -30,7 +30,7 @@ def world() -> World:
 def test_every_floor_that_applies_is_listed(world: World) -> None:
     world.gate("blur", maximum=0.5)
     world.gate("scene_detector", minimum=0.5)
-    world.picture("i1", output_may_train=False, licence="FLUX")
+    world.picture("i1", spec_id=RESTRICTED, licence="FLUX")
     world.score("i1", blur=0.75, scene_detector=0.25)
     world.add("denylist", kind="sha256", value="sha of i1", reason="taken down")
     world.add("reviews", image_id="i1", verdict="reject", reviewer="ann")
@@ -52,6 +52,19 @@ def test_a_tightened_prompt_gate_takes_the_pictures_of_the_prompt_along(world: W
     assert world.ask("select image_id from training_set") == [("i1",)]
     world.gate("prompt_words", "prompt", minimum=0.9)
     assert dict(world.ask(DECISIONS)) == {"i1": ["text: not accepted"]}
+
+
+def test_a_person_s_keep_goes_first_among_the_pictures_of_a_prompt_and_among_look_alikes(world: World) -> None:
+    for image_id, score, regime in (("better", 0.9, "square"), ("kept", 0.1, "square"), ("like", 0.5, "wide")):
+        world.picture(image_id, regime=regime)
+        world.score(image_id, scene_detector=score)
+        world.add("image_duplicates", image_id=image_id, group_id="alike")
+    world.add("reviews", image_id="kept", verdict="keep", reviewer="ann")
+    assert dict(world.ask(DECISIONS)) == {
+        "better": ["best of n: rank 2 by scene_detector"],
+        "kept": [],
+        "like": ["duplicate of kept"],
+    }
 
 
 def test_the_last_verdict_counts_and_keep_overrides_gates_alone(world: World) -> None:

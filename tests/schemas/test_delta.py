@@ -99,6 +99,12 @@ def test_tables_with_pictures_are_never_replaced(spark: SparkSession, lakehouse:
         lakehouse.replace("images", lakehouse.read("images"))
 
 
+def test_spark_too_says_whose_a_table_is(lakehouse: Lakehouse) -> None:
+    """Of a lakehouse in an object store no file is at hand."""
+    assert lakehouse.properties("policies")["goldpan.recipe"] == "test"
+    assert Lakehouse(lakehouse.spark, f"{lakehouse.root}/elsewhere", "test").properties("policies") == {}
+
+
 def test_replacing_one_policy_leaves_the_others(spark: SparkSession, lakehouse: Lakehouse) -> None:
     def quotas(policy: str, at_most: int) -> DataFrame:
         return with_run(
@@ -122,7 +128,7 @@ def test_readers_without_a_jvm_see_every_table_and_who_owns_it(lakehouse: Lakeho
 
 def test_creating_again_changes_nothing(lakehouse: Lakehouse) -> None:
     lakehouse.create()
-    assert set(lakehouse.versions().values()) == {0}
+    assert set({name: lakehouse.version(name) for name in TABLES}.values()) == {0}
 
 
 def test_a_relative_folder_is_below_the_current_directory(

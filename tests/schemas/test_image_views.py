@@ -8,7 +8,7 @@ import pytest
 
 from conf.scores import SCORES
 from schemas.tables import IMAGE_SCORES
-from tests.schemas.world import CAPTIONER, CIRCLE, RED, World
+from tests.schemas.world import CAPTIONER, CIRCLE, RED, RESTRICTED, SPEC, World
 
 IMAGE_GATES = [name for name, score in SCORES.items() if score.of == "image"]
 
@@ -83,7 +83,7 @@ def test_facts_say_whether_a_licence_allows_training() -> None:
     world = World(licences=["CC0-1.0"])
     world.prompt("p1")
     world.picture("free")
-    world.picture("restricted", output_may_train=False)
+    world.picture("restricted", spec_id=RESTRICTED)
     world.photograph("cc0")
     world.photograph("gpl", licence="GPL-2.0")
     world.photograph("unknown", licence=None)
@@ -105,12 +105,15 @@ def test_facts_name_what_is_denied_by_id_file_or_prompt(world: World) -> None:
     world.add("denylist", kind="sha256", value="sha of by_file", reason="file")
     world.add("denylist", kind="prompt_id", value="p2", reason="prompt")
     world.add("denylist", kind="sha256", value="sha of by_file", reason="file, again")
+    world.photograph("source", source_sha256="0ab1")
+    world.add("denylist", kind="sha256", value="0AB1", reason="the file that it was read from")
     rows = world.ask("select image_id, denied, denied_reason from image_facts order by image_id")
     assert rows == [
         ("by_file", True, "file"),
         ("by_id", True, "id"),
         ("by_prompt", True, "prompt"),
         ("fine", False, None),
+        ("source", True, "the file that it was read from"),
     ]
 
 
@@ -227,7 +230,7 @@ def test_the_judge_sees_what_passed_everything_cheaper() -> None:
     world.gate("judge", minimum=0.5)
     world.gate("judge_weakest", minimum=0.5)
     for image_id in ("sharp", "judged", "blurred", "denied", "restricted"):
-        world.picture(image_id, output_may_train=image_id != "restricted")
+        world.picture(image_id, spec_id=RESTRICTED if image_id == "restricted" else SPEC)
         world.score(image_id, blur=0.9 if image_id == "blurred" else 0.1)
     world.picture("of_a_rejected_prompt", "rejected")
     world.score("of_a_rejected_prompt", blur=0.1)

@@ -17,6 +17,7 @@ from schemas.tables import PROMPT_SCORES, TABLES
 
 NOW = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 JUDGE, ENHANCER, CAPTIONER, SPEC = "judge@1", "enhancer@1", "captioner@1", "spec1"
+RESTRICTED = "spec of a generator whose output may train no model"
 PLAIN: dict[str, Any] = {
     "string": "x",
     "double": 0.0,
@@ -37,7 +38,8 @@ class World:
 
     def __init__(self, **policy: Any) -> None:
         self.tables: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        models = {"judge": JUDGE, "enhancer": ENHANCER, "captioner": CAPTIONER, "generator_specs": [SPEC]}
+        models: dict[str, Any] = {"judge": JUDGE, "enhancer": ENHANCER, "captioner": CAPTIONER}
+        models |= {"generator_specs": [SPEC, RESTRICTED], "trainable_specs": [SPEC]}
         self.add("policies", **({"policy": "p", "best_by": "scene_detector", "best_of": 1, **models} | policy))
 
     def add(self, table: str, **values: Any) -> None:
