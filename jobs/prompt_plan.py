@@ -79,7 +79,9 @@ def numbered(context: Context, targets: Mapping[Cell, int], present: Mapping[Cel
     that the taxonomy no longer has are left out, and said.
     """
     labels = context.recipe.labels
-    slugs = [{label.slug for label in axis} for axis in (labels.tasks, labels.categories, labels.styles, labels.templates)]
+    slugs = [
+        {label.slug for label in axis} for axis in (labels.tasks, labels.categories, labels.styles, labels.templates)
+    ]
     known = {cell: n for cell, n in present.items() if all(s in of for s, of in zip(cell[1:], slugs, strict=True))}
     if gone := len(present) - len(known):
         context.say(
