@@ -26,7 +26,7 @@ sql: set-up ## ask the lakehouse in SQL, without Spark: a prompt, or one answer 
 
 # Planning a query keeps one core busy: two workers, each with its own Spark, take little more than half the time of one.
 test: set-up ## run the tests that CI runs; ARGS="-k x" for some of them
-	@$(RUN) -m pytest -n 2 --dist loadfile -m "not slow and not gpu and not faults" $(ARGS)
+	@$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow and not gpu and not faults" $(ARGS)
 
 test-slow: set-up ## run the tests that take minutes
 	@$(RUN) -m pytest -m "slow and not gpu and not faults" $(ARGS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pyarrow as pa
@@ -16,7 +15,7 @@ from jobs.waves import answered, run_waves, work_left
 from schemas.tables import STRATUM
 from udfs.enhanced_texts import COLUMNS, EnhancedTexts
 from udfs.harness import Stage
-from udfs.ids import content_id
+from udfs.ids import canonical, content_id
 from udfs.versions import library_versions
 
 ROW = ("prompt_id", "text", *STRATUM, "writer", "atoms")
@@ -33,10 +32,11 @@ def run(context: Context) -> None:
     inputs = context.lakehouse.read("prompts").where("status = 'ok'").select(*ROW).join(accepted, "prompt_id")
     own = F.col("model") == texts.model
     done = context.lakehouse.read("enhanced_prompts").where(own)
+    todo = work_left(inputs, done, ["prompt_id"], context.retry)
     run_waves(
         context,
         "enhanced_prompts",
-        work_left(inputs, done, ["prompt_id"], context.retry),
+        with_made(todo, done) if context.retry else todo,
         lambda wave: enhanced(wave, texts, parameters),
         order=(*STRATUM, "prompt_id"),
         noun="prompts",
@@ -50,6 +50,14 @@ def run(context: Context) -> None:
         )
 
 
+def with_made(todo: DataFrame, done: DataFrame) -> DataFrame:
+    """With the text that is there already where only its screens failed."""
+    made = F.max_by(F.struct("text", "atoms"), "created_at").alias("made")
+    return todo.join(
+        done.where("status = 'error' and text is not null").groupBy("prompt_id").agg(made), "prompt_id", "left"
+    )
+
+
 def with_other_screens(done: DataFrame, screener: str) -> DataFrame:
     """The texts whose screens are not those of today: a text is screened once, when it is written."""
     return done.where((F.col("status") == "ok") & (F.get_json_object("parameters", "$.screens") != screener))
@@ -60,7 +68,7 @@ def enhanced(wave: DataFrame, texts: EnhancedTexts, parameters: dict[str, Any]) 
     stage = Stage(texts, (("prompt_id", pa.string()),), COLUMNS)
     constants = {
         "model": F.lit(texts.model),
-        "parameters": F.lit(json.dumps(parameters, sort_keys=True, separators=(",", ":"))),
+        "parameters": F.lit(canonical(parameters)),
         "library_versions": F.lit(library_versions("py3langid", "torch", "transformers")),
         "licence": F.lit(texts.enhancer.licence),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -20,7 +19,7 @@ from jobs.specs import generator_spec
 from jobs.waves import STRATUM_ORDER, answered, run_waves, work_left
 from udfs.generators import DiffusersGenerator
 from udfs.harness import Stage
-from udfs.ids import candidate_seeds, image_ids, size_choices
+from udfs.ids import candidate_seeds, canonical, image_ids, size_choices
 from udfs.versions import library_versions
 
 ROW = (
@@ -63,7 +62,9 @@ def requests(texts: DataFrame, generation: Generation, name: str, spec: Diffuser
     sizes: dict[str, Any] = {
         regime: [dimensions(size) for size in sizes] for regime, sizes in sorted(generation.regimes.items())
     }
-    each = partial(_requests, sizes=sizes, candidates=generation.candidates, name=name, spec=spec.parameters, seed=seed)
+    each = partial(
+        _requests, sizes=sizes, candidates=generation.candidates, name=name, spec=canonical(spec.parameters), seed=seed
+    )
 
     def asked(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         return map(each, batches)
@@ -79,7 +80,7 @@ def rendered(wave: DataFrame, generator: Generator, spec: DiffusersGenerator) ->
         "generator": F.lit(generator.name),
         "spec_id": F.lit(spec.spec_id),
         "model": F.lit(f"{generator.name}@{spec.revision}"),
-        "parameters": F.lit(json.dumps(spec.parameters, sort_keys=True)),
+        "parameters": F.lit(canonical(spec.parameters)),
         "library_versions": F.lit(library_versions("torch", "diffusers", "transformers", "pillow")),
         "licence": F.lit(generator.licence),
     }
@@ -91,7 +92,7 @@ def _requests(
     sizes: Mapping[str, Sequence[tuple[int, int]]],
     candidates: int,
     name: str,
-    spec: dict[str, Any],
+    spec: str,
     seed: int,
 ) -> pa.RecordBatch:
     """Columns of all pictures of a batch of texts: the candidates of a regime lie together, and the regimes of a text."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from functools import reduce
 
 import pyarrow as pa
@@ -20,7 +19,7 @@ from schemas.tables import TABLES
 from udfs.allotment import Cell
 from udfs.chat import Chat
 from udfs.harness import Stage
-from udfs.ids import content_id
+from udfs.ids import canonical, content_id
 from udfs.language_writer import COLUMNS, LanguageWriter
 from udfs.prompt_files import BroughtPrompts
 from udfs.prompt_requests import REQUEST, PromptRequests
@@ -60,7 +59,7 @@ def _by_a_model(context: Context, name: str, chat: Chat, plan: dict[Cell, int]) 
     """
     entry = context.recipe.language_model(name)
     instruction = load_instruction(context.recipe.prompts.instruction)
-    parameters = _json(chat.parameters | {"instruction": content_id(instruction.model_dump(mode="json"))[:12]})
+    parameters = canonical(chat.parameters | {"instruction": content_id(instruction.model_dump(mode="json"))[:12]})
     done = context.lakehouse.read("prompts").where(F.col("writer") == chat.model)
     own = (F.col("writer") == chat.model) & (F.col("parameters") == parameters)
     targets, present = prompt_plan.of_writer(plan, chat.model), prompt_plan.counts(done)
@@ -135,10 +134,6 @@ def _whole(rows: DataFrame) -> DataFrame:
     """The rows with every column of prompts but run_id and created_at; null where they say nothing."""
     columns = [column for column in TABLES["prompts"].columns if column.name not in ("run_id", "created_at")]
     return rows.select(*(c.name if c.name in rows.columns else F.lit(None).cast(c.type).alias(c.name) for c in columns))
-
-
-def _json(content: object) -> str:
-    return json.dumps(content, sort_keys=True, separators=(",", ":"))
 
 
 def _written(context: Context, plan: dict[Cell, int]) -> list[DataFrame]:

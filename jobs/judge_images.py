@@ -3,7 +3,6 @@ prompt."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -19,6 +18,7 @@ from jobs.waves import STRATUM_ORDER, answered, run_waves, work_left
 from schemas.tables import STRATUM
 from udfs.atoms import checkable, question
 from udfs.harness import Stage
+from udfs.ids import canonical
 from udfs.judges import COLUMNS, TransformersJudge
 from udfs.versions import library_versions
 
@@ -93,7 +93,7 @@ def judged(pictures: DataFrame, judge: TransformersJudge, model: str, licence: s
         "error_class",
         "error_message",
         F.lit(model).alias("model"),
-        F.lit(json.dumps(judge.parameters, sort_keys=True)).alias("parameters"),
+        F.lit(canonical(judge.parameters)).alias("parameters"),
         F.lit(library_versions("torch", "transformers", "pillow")).alias("library_versions"),
         F.lit(licence).alias("licence"),
         "device",

@@ -231,7 +231,7 @@ _TABLES = (
         ("prompt_id", "model"),
         (
             Column("prompt_id", "string", "the prompt", True),
-            Column("text", "string", "the enhanced text; null where status is error"),
+            Column("text", "string", "the enhanced text; null where there is none, as in most error rows"),
             Column("atoms", ATOMS, "the facts that the enhanced text states"),
             *PROMPT_SCORES,
             *PROMPT_NOTES,

@@ -96,7 +96,11 @@ class EnhancedTexts:
 
 
 class EnhancingScreener:
-    """Rows of prompts (with text, labels, writer, atoms, tried) -> text, atoms and the screens of the new text."""
+    """Rows of prompts (with text, labels, writer, atoms, tried) -> text, atoms and the screens of the new text.
+
+    made: in a row, the text and atoms of an earlier run whose screens failed. They are screened again; nobody is asked, or paid, for
+    another text.
+    """
 
     def __init__(self, enhancer: LoadedEnhancer, screener: Screener) -> None:
         self._enhancer = enhancer
@@ -109,13 +113,18 @@ class EnhancingScreener:
         """All prompts may share a batch."""
 
     def run(self, batch: list[Row]) -> list[Row | Exception]:
-        made = self._enhancer.enhance(batch)
+        made = self._made(batch)
         good = [(row, *answer) for row, answer in zip(batch, made, strict=True) if not isinstance(answer, Exception)]
         screened = iter(self._screener.run([self._prepared(*item) for item in good]))
         return [answer if isinstance(answer, Exception) else self._joined(answer, next(screened)) for answer in made]
 
     def finish(self, row: Row, result: Row) -> Row:
         return self._screener.finish(row, result)
+
+    def _made(self, batch: list[Row]) -> list[Enhanced | Exception]:
+        lacking = [row for row in batch if not row.get("made")]
+        new = iter(self._enhancer.enhance(lacking) if lacking else [])
+        return [(row["made"]["text"], row["made"]["atoms"]) if row.get("made") else next(new) for row in batch]
 
     def _prepared(self, row: Row, text: str, atoms: list[Atom] | None) -> screens.Prepared:
         """The new text with the labels of the prompt, and to be held what the prompt states."""
@@ -125,4 +134,8 @@ class EnhancingScreener:
     @staticmethod
     def _joined(enhanced: Enhanced, answers: Row | Exception) -> Row | Exception:
         text, atoms = enhanced
-        return answers if isinstance(answers, Exception) else {"text": text, "atoms": atoms} | answers
+        own = {"text": text, "atoms": atoms}
+        if isinstance(answers, Exception):
+            answers.known = own  # type: ignore[attr-defined]  # udfs/harness.py puts it into the error row
+            return answers
+        return own | answers

@@ -9,13 +9,13 @@ from hashlib import sha256
 from typing import Any
 
 ID_DIGITS = 32
-# Made once: json.dumps makes an encoder a call, which takes half its time.
-_canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+# Canonical JSON. Made once: json.dumps makes an encoder a call, which takes half its time.
+canonical = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
 def content_id(content: Any) -> str:
     """The id of JSON-like content: keys sorted, no white space, NFC not applied (callers normalise what may vary)."""
-    return sha256(_canonical(content).encode()).hexdigest()[:ID_DIGITS]
+    return sha256(canonical(content).encode()).hexdigest()[:ID_DIGITS]
 
 
 def normalised(text: str) -> str:
@@ -38,7 +38,7 @@ def candidate_seeds(
     generator, candidate]. They depend on what a picture is for, never on its place in a run.
     """
     # A resume makes the seeds and ids of all pictures ever asked for: what they have in common is put into JSON once.
-    head = _canonical([recipe_seed, prompt, variant, regime, generator])[:-1]
+    head = canonical([recipe_seed, prompt, variant, regime, generator])[:-1]
     return [_leading(f"{head},{candidate}]", 8) >> 1 for candidate in range(candidates)]
 
 
@@ -51,11 +51,11 @@ def size_choices(seeds: Iterable[int], sizes: int) -> list[int]:
     return [_leading(f'[{seed},"size"]', 4) % sizes for seed in seeds]
 
 
-def image_ids(text: str, spec: dict[str, Any], seeds: Sequence[int], sizes: Sequence[tuple[int, int]]) -> list[str]:
-    """The ids of a text's pictures: content ids of the exact text sent, the resolved generator spec, the seed and the
-    size (width, height).
+def image_ids(text: str, spec: str, seeds: Sequence[int], sizes: Sequence[tuple[int, int]]) -> list[str]:
+    """The ids of a text's pictures: content ids of the exact text sent, the resolved generator spec (here as canonical JSON),
+    the seed and the size (width, height).
     """
-    common = f'"spec":{_canonical(spec)},"text":{_canonical(text)}'
+    common = f'"spec":{spec},"text":{canonical(text)}'
     return [
         sha256(f'{{"height":{height},"seed":{seed},{common},"width":{width}}}'.encode()).hexdigest()[:ID_DIGITS]
         for seed, (width, height) in zip(seeds, sizes, strict=True)
