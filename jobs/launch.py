@@ -68,15 +68,8 @@ class Context:
         return self.spark.table(name).where(F.col("policy") == self.recipe.gates.name)
 
     def table_versions(self, names: Iterable[str]) -> dict[str, int]:
-        """The current version of these tables. Of a folder here the log says it at once; Spark takes a job for each."""
-        from deltalake import DeltaTable
-
-        from schemas.delta import local_table
-
-        folders = {name: local_table(self.recipe.lakehouse, name) for name in names}
-        if all((folder / "_delta_log").is_dir() for folder in folders.values()):
-            return {name: DeltaTable(folder).version() for name, folder in folders.items()}
-        return {name: self.lakehouse.version(name) for name in folders}
+        """The current version of these tables."""
+        return {name: self.lakehouse.version(name) for name in names}
 
     def sql_command(self, query: str) -> str:
         """What to type to ask this recipe's tables."""

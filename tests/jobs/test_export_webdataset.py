@@ -217,6 +217,7 @@ def test_a_run_that_is_cut_off_is_completed_with_the_same_bytes(
         assert listed == {name: digest for name, digest in after.items() if not name.endswith("manifest.json")}
 
 
+@pytest.mark.slow
 def test_unfinished_work_on_another_kept_set_is_written_again(
     context: Context, shards: Path, spark: SparkSession, lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,6 +237,7 @@ def test_unfinished_work_on_another_kept_set_is_written_again(
     assert {sample["txt"] for sample in read} == {b"said otherwise"}
 
 
+@pytest.mark.slow
 def test_a_release_of_another_recipe_is_not_gone_on_with(
     context: Context, spark: SparkSession, lakehouse: Lakehouse
 ) -> None:
@@ -246,6 +248,7 @@ def test_a_release_of_another_recipe_is_not_gone_on_with(
         export_webdataset.run(renamed)
 
 
+@pytest.mark.slow
 def test_a_file_that_comes_out_otherwise_is_not_taken_for_the_release_s(
     context: Context, shards: Path, spark: SparkSession, lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

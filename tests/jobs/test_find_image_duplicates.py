@@ -110,6 +110,7 @@ def test_two_bands_are_16_bits_so_that_few_hashes_meet() -> None:
     assert all(-(2**63) <= mask < 2**63 for mask in masks), "Spark's bigint"
 
 
+@pytest.mark.slow
 def test_fresh_pictures_change_the_groups_as_if_all_had_come_at_once(spark: SparkSession) -> None:
     """Copies, near ones, a bridge between known groups, and ids that come before all that are known."""
     start, far = 0xF0E1D2C3B4A59687, 0x0123456789ABCDEF

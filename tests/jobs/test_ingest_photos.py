@@ -92,6 +92,7 @@ def test_a_folder_is_read_its_bad_files_are_errors_and_a_second_run_changes_noth
     assert sorted(again) == [("cut.jpg", "error"), ("later.jpg", "ok")]
 
 
+@pytest.mark.slow
 def test_what_the_metadata_file_says_otherwise_is_counted_and_can_be_taken_over(
     spark: SparkSession, lakehouse: Lakehouse, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

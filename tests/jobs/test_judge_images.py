@@ -102,7 +102,7 @@ def test_an_answer_is_a_probability_and_says_who_gave_it(life: Life) -> None:
     assert len({round(row["answer"], 6) for row in good}) == 5
     assert len({row["model"] for row in good}) == 1
     assert good[0]["model"] == judge_model(life.context.recipe.judge)
-    assert '"max_pixels": 1048576' in good[0]["parameters"]
+    assert '"max_pixels":1048576' in good[0]["parameters"]
     assert (good[0]["licence"], good[0]["device"]) == ("MIT", "cpu")
     assert all(row["seconds"] > 0 for row in good)
 

@@ -102,6 +102,7 @@ def test_a_job_that_asks_views_needs_the_recipe_s_policy_published(spark: SparkS
     check(OLD)
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_two_tables_publishes_again_whichever_file_it_then_has(
     spark: SparkSession, lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -360,6 +360,7 @@ def test_a_scorer_that_failed_is_asked_again_and_its_answer_is_merged(moods: Moo
     assert beside() == 0
 
 
+@pytest.mark.slow
 def test_a_picture_that_fails_while_stale_waits_for_retry_errors(moods: Moods, lakehouse: Lakehouse) -> None:
     life = moods.life
     show(life.context.spark, lakehouse, PICTURES[:2])
