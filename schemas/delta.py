@@ -126,7 +126,7 @@ class Lakehouse:
         """Of a folder here the log says it at once; Spark takes a job."""
         folder = local_table(self.root, table)
         if (folder / "_delta_log").is_dir():
-            return deltalake.DeltaTable(folder, without_files=True).version()
+            return deltalake.DeltaTable(folder).version()
         return int(DeltaTable.forPath(self.spark, self.path(table)).history(1).select("version").collect()[0][0])
 
     def properties(self, table: str) -> dict[str, str]:
