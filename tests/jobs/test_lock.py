@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,23 +13,11 @@ import pytest
 
 from jobs.launch import JobError
 from jobs.lock import table_lock
+from tests.users import another_user
 
 
 def context(run: str, lakehouse: str) -> Any:
     return SimpleNamespace(run_id=run, recipe=SimpleNamespace(lakehouse=lakehouse))
-
-
-@contextmanager
-def another_user() -> Iterator[None]:
-    """Nobody, where the tests run as root; else this user, and only the files' rights are seen."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.fixture

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from tests.users import another_user
 from udfs import device
 from udfs.device import NoDeviceError, accelerators, claim_device, open_shared
 
@@ -33,19 +33,6 @@ def test_a_worker_gets_a_device_that_no_other_holds(two_devices: None) -> None:
         claim()
     device._held.pop(0).close()  # what the kernel does when the first process ends
     assert claim() == "cuda:0"
-
-
-@contextmanager
-def another_user() -> Iterator[None]:
-    """Nobody, where the tests run as root; else this user, whom the files' rights bind anyway."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.fixture
