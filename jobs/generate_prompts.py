@@ -73,9 +73,7 @@ def _by_a_model(context: Context, name: str, chat: Chat, plan: dict[Cell, int]) 
         return
     requests = PromptRequests(context.recipe.labels, instruction, chat.model, context.recipe.seed)
     asked = cells.mapInArrow(requests, schema=from_arrow_schema(REQUEST))
-    todo = work_left(asked, done, ["prompt_id"], context.retry)
-    if context.retry is None:
-        todo = prompt_plan.at_most(todo, cells)
+    todo = prompt_plan.at_most(work_left(asked, done, ["prompt_id"], context.retry), cells)
     constants = {
         "source": entry.model,
         "writer": chat.model,

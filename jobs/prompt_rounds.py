@@ -3,8 +3,8 @@
 A round first asks what is new among the kept: every open prompt is compared with those that live in the cells it
 visits, and one that is like them is a duplicate. Then every place (a set that the guard makes, or a cell of a large one)
 is gone through in order of precedence: a prompt like a kept one of its place is that one's duplicate, another is kept
-there for now. Last, those that are kept for now visit the next nearest cells. One that meets nothing like it that comes
-before it is kept for good; one that meets such a one is its duplicate, whichever of the two visited the other. What is
+there for now. Last, those that are kept for now visit the next nearest cells. One that meets no similar prompt ahead of
+it is kept for good; one that meets a prompt so kept is its duplicate, whichever of the two visited the other. What is
 left goes to the next round: prompts that met one whose own fate is open, and prompts that stood behind them.
 
 So no duplicate stands for another, each is itself like the one that was kept, a prompt that was kept stays kept, and

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 STANDARD = set(sys.stdlib_module_names)
 MAY_IMPORT = {
     "conf": STANDARD | {"conf", "yaml", "pydantic"},
-    "schemas": STANDARD | {"schemas", "pyspark", "delta", "deltalake"},
+    "schemas": STANDARD | {"schemas", "pyspark", "delta"},
     "udfs": STANDARD | {"udfs", "pyarrow", "numpy", "PIL"},
 }
 

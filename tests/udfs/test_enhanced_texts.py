@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from udfs.atoms import atom
 from udfs.enhanced_texts import COLUMNS, EnhancingScreener
-from udfs.harness import Stage, _Work
+from udfs.harness import Stage
 from udfs.text_judges import VerdictError
 
 RED = [atom("color", "circle", "red")]
@@ -41,17 +41,18 @@ class Screening:
 
 def test_a_text_whose_screens_failed_is_screened_again_and_not_asked_for_again() -> None:
     class Spec:
-        batch_size = 4
+        batch_size, needs_device = 4, False
+
+        def load(self, device: str) -> Any:
+            return EnhancingScreener(enhancing, screening)  # type: ignore[arg-type]
 
     enhancing, screening = Enhancing(), Screening()
-    model: Any = EnhancingScreener(enhancing, screening)  # type: ignore[arg-type]
     spec: Any = Spec()
     stage = Stage(spec, (("prompt_id", pa.string()),), COLUMNS)
 
     def answer(row: dict[str, Any]) -> dict[str, Any]:
-        work = _Work(stage, model, "cpu")
-        [(_, result, seconds)] = work._run([(row, model.prepare(row))], None)
-        return work._finished(row, result, seconds)
+        (found,) = stage.answers(iter([row]))
+        return found
 
     failed = answer(ROW)
     assert (failed["status"], failed["error_class"]) == ("error", "VerdictError")
