@@ -172,9 +172,9 @@ def open_context(recipe: Recipe, catalog_schema: str | None = None, **flags: Any
 
     spark = start_spark(f"goldpan {recipe.name}")
     lakehouse = Lakehouse(spark, recipe.lakehouse, recipe.name, catalog_schema)
-    if "://" in recipe.lakehouse and (
-        properties := lakehouse.properties("policies")
-    ):  # `check_owner` saw no file of it
+    # `check_owner` saw no file of a lakehouse in an object store
+    properties = lakehouse.properties("policies") if "://" in recipe.lakehouse else {}
+    if properties:
         check_properties(recipe, "policies", properties)
     lakehouse.create()
     return Context(spark, recipe, lakehouse, uuid.uuid4().hex[:16], **flags)

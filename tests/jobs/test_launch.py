@@ -16,6 +16,7 @@ import yaml
 from conf.loading import RecipeError
 from conf.recipe import Recipe, load_recipe
 from jobs import launch
+from schemas.delta import Lakehouse
 from schemas.tables import SCHEMA_VERSION
 
 ROOT = Path(__file__).parent.parent.parent
@@ -64,6 +65,14 @@ def test_a_table_of_another_schema_version_is_refused(recipe_file: Path) -> None
         match=rf"the table images in .* has schema version 99, this Goldpan writes version {SCHEMA_VERSION}",
     ):
         launch.check_owner(recipe)
+
+
+def test_a_lakehouse_that_only_spark_sees_is_refused_too(lakehouse: Lakehouse, recipe_file: Path) -> None:
+    """A file's address stands for an object store's: no folder of this name is on this machine."""
+    recipe = load_recipe(recipe_file).model_copy(update={"lakehouse": f"file://{lakehouse.root}"})
+    recipe._path = recipe_file
+    with pytest.raises(RecipeError, match="belongs to the recipe 'test', this one is 'demo'"):
+        launch.open_context(recipe)
 
 
 def test_an_empty_folder_and_an_own_lakehouse_are_fine(recipe_file: Path) -> None:

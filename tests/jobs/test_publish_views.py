@@ -102,6 +102,21 @@ def test_a_job_that_asks_views_needs_the_recipe_s_policy_published(spark: SparkS
     check(OLD)
 
 
+def test_a_corrected_licence_is_another_policy(lakehouse: Lakehouse) -> None:
+    def rows(may_train: bool) -> dict[str, Any]:
+        context = opened(lakehouse, OLD)
+        (generator,) = context.recipe.generation.generators
+        corrected = generator.model_copy(update={"output_may_train": may_train})
+        generation = context.recipe.generation.model_copy(update={"generators": (corrected,)})
+        recipe = context.recipe.model_copy(update={"generation": generation})
+        return published_policy.policy_rows(recipe)["policies"][0]
+
+    allowed, refused = rows(True), rows(False)
+    assert allowed["generator_specs"] == allowed["trainable_specs"] == refused["generator_specs"]
+    assert refused["trainable_specs"] == []
+    assert allowed["digest"] != refused["digest"], "so it is published anew"
+
+
 @pytest.mark.slow
 def test_a_run_killed_between_two_tables_publishes_again_whichever_file_it_then_has(
     spark: SparkSession, lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch

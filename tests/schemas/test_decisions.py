@@ -67,6 +67,17 @@ def test_a_person_s_keep_goes_first_among_the_pictures_of_a_prompt_and_among_loo
     }
 
 
+def test_a_person_s_keep_goes_first_in_a_quota(world: World) -> None:
+    world.prompt("p2")
+    for image_id, prompt_id, score in (("better", "p1", 0.9), ("kept", "p2", 0.1)):
+        world.picture(image_id, prompt_id)
+        world.score(image_id, scene_detector=score)
+    world.add("quotas", policy="p", at_most=1)
+    assert dict(world.ask(DECISIONS)) == {"better": [], "kept": ["quota: 1 at most"]}
+    world.add("reviews", image_id="kept", verdict="keep", reviewer="ann")
+    assert dict(world.ask(DECISIONS)) == {"better": ["quota: 1 at most"], "kept": []}
+
+
 def test_the_last_verdict_counts_and_keep_overrides_gates_alone(world: World) -> None:
     world.gate("scene_detector", minimum=0.5)
     for place, image_id in enumerate(("kept", "rejected", "denied", "failed")):
