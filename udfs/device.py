@@ -6,6 +6,7 @@ import fcntl
 import functools
 import os
 import tempfile
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Literal
@@ -13,6 +14,9 @@ from typing import IO, Literal
 from udfs.errors import ExplainedError
 
 _DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA's, AMD's, and either's in WSL
+_WAIT_SECONDS = 30.0
+_LOOK_SECONDS = 0.5
+_THREADS_BESIDE_A_CORE = 2
 _held: list[IO[str]] = []  # an open lock file is the lease; the kernel ends it with the process
 
 
@@ -26,7 +30,8 @@ def claim_device() -> str:
 
     A lease and not Spark's task resource: a reused worker gets another address from task to task, while its model stays
     where it is.
-    Raises NoDeviceError when there are accelerators and all are taken: more task slots than devices.
+    Raises NoDeviceError when there are accelerators and all stay taken: more task slots than devices. It waits for a
+    while, since a worker that ends holds its lease until the driver has cleared the device's memory.
     """
     import torch
 
@@ -34,10 +39,15 @@ def claim_device() -> str:
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if count == 0:
         return "cpu"
-    for index in range(count):
-        uuid = torch.cuda.get_device_properties(index).uuid
-        if _lease(f"goldpan-{uuid}"):
-            return f"cuda:{index}"
+    uuids = [torch.cuda.get_device_properties(index).uuid for index in range(count)]
+    until = time.monotonic() + _WAIT_SECONDS
+    while True:
+        for index, uuid in enumerate(uuids):
+            if _lease(f"goldpan-{uuid}"):
+                return f"cuda:{index}"
+        if time.monotonic() >= until:
+            break
+        time.sleep(_LOOK_SECONDS)
     raise NoDeviceError(
         f"all {count} accelerators are held by other workers. Give Spark one task slot a device: --master"
         f" 'local[{count},3]' on one machine, spark.task.resource.gpu.amount=1 on a cluster; or hide them with"
@@ -53,6 +63,16 @@ def accelerators() -> int:
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def cores_a_worker(device: str) -> int:
+    """Threads that prepare and finish rows: the cores beside an accelerator, of which a worker has one; on the CPU, where
+    every core has a worker, enough to decode while the model reads.
+    """
+    if device == "cpu":
+        return _THREADS_BESIDE_A_CORE
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(_THREADS_BESIDE_A_CORE, cores // max(1, accelerators()))
 
 
 def device_name(device: str) -> str:

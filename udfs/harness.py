@@ -1,8 +1,8 @@
 """The Arrow harness: runs a model over the rows of mapInArrow and answers every row, by a result or by an error row.
 
 A stage is built from a spec. The spec travels (it is pickled), the model is loaded once per worker process and kept;
-another spec evicts it. Decoding (`prepare`) and encoding (`finish`) run on a small thread pool while the model
-works, so that it does not wait for them.
+another spec evicts it. Decoding (`prepare`) and encoding (`finish`) run on a thread pool while the model works, so that
+it does not wait for them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from udfs.device import claim_device, device_name
+from udfs.crashes import CrashRecord
+from udfs.device import claim_device, cores_a_worker, device_name
 from udfs.errors import ExplainedError
 
 Row = dict[str, Any]
@@ -32,7 +33,6 @@ ANSWER = [
     ("seconds", pa.float64()),
 ]
 _MESSAGE_LIMIT = 2000
-_POOL_THREADS = 2
 _OUT_OF_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "STATUS_ALLOC_FAILED")  # last: cuBLAS, cuDNN
 _NOT_SUPPORTED = "STATUS_NOT_SUPPORTED"  # cuBLAS, cuDNN: no kernel for these shapes, refused before anything ran
 
@@ -73,8 +73,8 @@ class NotFiniteError(ValueError):
 
 @dataclass(frozen=True)
 class Stage:
-    """A callable for mapInArrow. keep: the input columns that pass through; columns: the stage's own, (name, Arrow
-    type) in order.
+    """A callable for mapInArrow. keep: the input columns that pass through, the row's id first; columns: the stage's own,
+    (name, Arrow type) in order.
 
     The output schema is keep + columns + status, error_class, error_message, device, seconds; own columns are null
     in an error row, but for those that the exception's attribute `known` gives.
@@ -107,12 +107,21 @@ class Stage:
         device = (
             claim_device() if getattr(self.spec, "needs_device", True) else "cpu"
         )  # work without a model takes no accelerator
-        work = _Work(self, loaded(self.spec, device), device)
-        with ThreadPoolExecutor(_POOL_THREADS) as pool:
-            try:
-                yield from work.through(_chain(first, rows), pool)
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+        threads = cores_a_worker(device)
+        record = CrashRecord(repr(self.spec), self.spec.batch_size + threads)
+        died = False
+        try:
+            work = _Work(self, loaded(self.spec, device), device, record)
+            with ThreadPoolExecutor(threads) as pool:
+                try:
+                    yield from work.through(_chain(first, rows), pool)
+                finally:
+                    pool.shutdown(wait=True, cancel_futures=True)
+        except Exception as error:
+            died = is_fatal(error)
+            raise
+        finally:
+            record.close(died)
 
     def _batch(self, rows: list[Row]) -> pa.RecordBatch:
         return pa.RecordBatch.from_pylist(rows, schema=self.schema)
@@ -125,19 +134,23 @@ class _Work:
     stage: Stage
     model: Model
     device: str
+    record: CrashRecord
     waiting: dict[Hashable, list[tuple[Row, Any]]] = field(default_factory=dict)
 
     def through(self, rows: Iterator[Row], pool: ThreadPoolExecutor) -> Iterator[Row]:
         ahead: deque[tuple[Row, Future[Any]]] = deque()
         behind: deque[Future[Row]] = deque()
+        suspects: list[Row] = []
         size = self.stage.spec.batch_size
         more = True
         while more or ahead:
             while more and len(ahead) < 2 * size:
                 row = next(rows, None)
                 more = row is not None
-                if row is not None:
-                    ahead.append((row, pool.submit(self.model.prepare, row)))
+                if row is not None and self.record.is_suspect(self._key(row)):
+                    suspects.append(row)
+                elif row is not None:
+                    ahead.append((row, pool.submit(self._prepared, row)))
             if ahead:
                 row, prepared = ahead.popleft()
                 yield from self._take(row, prepared, behind, pool)
@@ -147,6 +160,31 @@ class _Work:
             self._run_group(group, behind, pool)
         while behind:
             yield behind.popleft().result()
+        self.record.alone = True
+        for row in suspects:
+            yield self._alone(row)
+
+    def _alone(self, row: Row) -> Row:
+        """The answer to a row that was in hand when a process died."""
+        try:
+            self.record.check(self._key(row))
+            item = self._prepared(row)
+            ((_, result, seconds),) = self._run([(row, item)], self.model.group(item))
+        except Exception as error:
+            if is_fatal(error) or isinstance(error, ExplainedError):
+                raise
+            return self._failed(row, error, 0.0)
+        return self._finished(row, result, seconds)
+
+    def _prepared(self, row: Row) -> Any:
+        noted = self.record.take([self._key(row)])
+        try:
+            return self.model.prepare(row)
+        finally:
+            self.record.put_down(noted)
+
+    def _key(self, row: Row) -> Any:
+        return row[self.stage.keep[0][0]]
 
     def _take(
         self, row: Row, prepared: Future[Any], behind: deque[Future[Row]], pool: ThreadPoolExecutor
@@ -173,16 +211,18 @@ class _Work:
             return []
         started = time.perf_counter()
         filled = self._filled([item for _, item in batch], group)
+        noted = self.record.take(self._key(row) for row, _ in batch)
         try:
             results = self.model.run(filled)
         except Exception as error:
             if is_fatal(error) or isinstance(error, ExplainedError):
-                raise
+                raise  # the rows stay in the record
             # the traceback's frames hold the batch's tensors: without it they are free before the halves run
             error.__traceback__ = error.__context__ = error.__cause__ = None
             failure: Exception | None = error
         else:
             failure = None
+        self.record.put_down(noted)
         seconds = time.perf_counter() - started
         if failure is None:
             if len(results) != len(filled):
@@ -216,6 +256,7 @@ class _Work:
     def _finished(self, row: Row, result: Any, seconds: float) -> Row:
         if isinstance(result, Exception):
             return self._failed(row, result, seconds)
+        noted = self.record.take([self._key(row)])
         try:
             own = self.model.finish(row, result)
             for name, value in own.items():
@@ -223,6 +264,8 @@ class _Work:
                     raise NotFiniteError(f"{name} is {value}")
         except Exception as error:
             return self._failed(row, error, seconds)
+        finally:
+            self.record.put_down(noted)
         return self._kept(row) | own | self._answer("ok", None, None, seconds)
 
     def _failed(self, row: Row, error: Exception, seconds: float) -> Row:

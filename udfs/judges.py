@@ -1,12 +1,18 @@
 """Judges: a vision-language model of transformers answers yes/no questions; p(yes) from the logits of its first
-answer token."""
+answer token.
+
+A picture is most of a prompt (1024x1024 px are 1,000 tokens, a question is 20) and stands before the question: it is
+seen once, and each of its questions is asked against the keys and values that the model keeps of it.
+"""
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +29,15 @@ MAX_PIXELS = 1024 * 1024  # more tokens than this answer no question better, and
 # that begins with something else next to nothing; between them there is no model to be lenient with.
 LEAST_MASS = 0.2
 
+# The classes (config.model_type) that see a picture once. Tests show that they answer as if asked whole prompts; another
+# class may not (attention in both directions, positions of its own): it is asked whole prompts, at a picture's cost each.
+SEEN_ONCE = ("llava", "qwen3_vl")
+PASSES = 2  # how the model is asked, which moves an answer's last bits: 1 was whole prompts, 2 what SEEN_ONCE says
+
 COLUMNS = (("answers", pa.list_(pa.float64())),)
 
 Answer = tuple[float, float]  # p(yes) among yes and no, and what probability yes and no have of all tokens, each 0-1
+Asked = tuple[int, str]  # a picture's place among those that are seen together, and the prompt of one question
 
 
 class NoAnswerTokenError(ExplainedError):
@@ -40,7 +52,8 @@ class NoAnswerError(ValueError):
 class TransformersJudge:
     """A model that AutoModelForImageTextToText loads, not a thinking one: its first token must be the answer.
 
-    model and revision name it; location is its resolved folder or hub id. batch_size counts (picture, question) pairs.
+    model and revision name it; location is its resolved folder or hub id. batch_size: the most pictures that are seen, and
+    the most (picture, question) pairs that are asked, together.
     A row needs image and questions (list of str); it gets answers: one probability of yes, 0-1, a question.
     """
 
@@ -58,6 +71,7 @@ class TransformersJudge:
             "dtype": self.dtype,
             "max_pixels": MAX_PIXELS,
             "wording": WORDING,
+            "passes": PASSES,
         }
 
     def load(self, device: str) -> LoadedJudge:
@@ -80,6 +94,15 @@ class TransformersJudge:
         return LoadedJudge(net.to(device).eval(), processor, yes, no, self.batch_size)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Pictures of one size that the model has seen, up to their last token."""
+
+    images: list[Image.Image]
+    cache: Any = None  # the keys and values of their prompts' beginning; None for a class that is asked whole prompts
+    position: int = 0  # of the token after it
+
+
 @dataclass
 class LoadedJudge:
     net: Any
@@ -98,11 +121,12 @@ class LoadedJudge:
         return prepared[0].size
 
     def run(self, batch: list[tuple[Image.Image, list[str]]]) -> list[list[Answer]]:
-        pairs = [(image, prompt) for image, prompts in batch for prompt in prompts]
+        images = [image for image, _ in batch]
+        asked = [(place, prompt) for place, (_, prompts) in enumerate(batch) for prompt in prompts]
         answers: dict[int, Answer] = {}
-        while not self._ask(pairs, answers):
+        while not self._ask(images, asked, answers):
             free_memory()
-        flat = iter(range(len(pairs)))
+        flat = iter(range(len(asked)))
         return [[answers[next(flat)] for _ in prompts] for _, prompts in batch]
 
     def finish(self, row: dict[str, Any], result: list[Answer]) -> dict[str, Any]:
@@ -116,28 +140,40 @@ class LoadedJudge:
                 )
         return {"answers": [answer for answer, _ in result]}
 
-    def _ask(self, pairs: list[tuple[Image.Image, str]], answers: dict[int, Answer]) -> bool:
-        """Fill `answers`, by a pair's index, with those that it lacks. False where memory ran out: the next chunks of
-        such pictures are half as large. The harness could only halve the pictures, and one has many questions."""
-        size = self.limits.get(pairs[0][0].size, self.pairs_a_batch) if pairs else 1
-        left = {index: prompt for index, (_, prompt) in enumerate(pairs) if index not in answers}
-        for chunk in self._chunks(left, size):
+    def _ask(self, images: list[Image.Image], asked: list[Asked], answers: dict[int, Answer]) -> bool:
+        """Fill `answers`, by the index in `asked`, with those that it lacks. False where memory ran out: of such pictures
+        half as many are then seen, and half as many pairs asked, together. The harness could only halve the pictures, and
+        one has many questions."""
+        size = self.limits.get(images[0].size, self.pairs_a_batch)
+        left: dict[int, list[int]] = {}  # a picture's place -> the indexes of what it is still asked
+        for index, (place, _) in enumerate(asked):
+            if index not in answers:
+                left.setdefault(place, []).append(index)
+        for start in range(0, len(left), size):
+            places = self._filled([*left][start : start + size], size)
+            rows = len(places)
             try:
-                found = self._answer([pairs[index] for index in chunk])
+                seen = self._see([images[place] for place in places])
+                prompts = {index: asked[index][1] for place in places for index in left[place]}
+                for chunk in self._chunks(prompts, size):
+                    rows = len(chunk)
+                    found = self._answer(seen, [(places.index(asked[index][0]), prompts[index]) for index in chunk])
+                    for index, answer in zip(chunk, found, strict=True):
+                        answers.setdefault(index, answer)
+                del seen  # its keys and values, before the next pictures are seen
             except Exception as error:
-                if len(chunk) == 1 or not is_out_of_memory(error):
+                if rows == 1 or not is_out_of_memory(error):
                     raise
-                self.limits[pairs[0][0].size] = len(chunk) // 2
+                self.limits[images[0].size] = rows // 2
                 return False  # and let go of the error: its traceback's frames hold the chunk's tensors
-            for index, answer in zip(chunk, found, strict=True):
-                answers.setdefault(index, answer)
         return True
 
     def _chunks(self, prompts: dict[int, str], size: int) -> list[list[int]]:
         """Indexes of the prompts that are asked together, at most `size`.
 
         The last bits of an answer depend on the shape of its batch. On the CPU, where it costs little, a batch holds
-        prompts of one length and is filled by repeating one: an answer does not depend on where a run was cut.
+        prompts of one length and is filled by repeating one, as are the pictures that are seen: an answer does not depend
+        on where a run was cut.
         """
         if self.net.device.type != "cpu":
             indexes = [*prompts]
@@ -146,27 +182,86 @@ class LoadedJudge:
         for index, prompt in prompts.items():
             lengths.setdefault(len(self.processor.tokenizer(prompt).input_ids), []).append(index)
         chunks = [alike[start : start + size] for alike in lengths.values() for start in range(0, len(alike), size)]
-        return [chunk + chunk[-1:] * (size - len(chunk)) for chunk in chunks]
+        return [self._filled(chunk, size) for chunk in chunks]
+
+    def _filled(self, chunk: list[int], size: int) -> list[int]:
+        return chunk + chunk[-1:] * (size - len(chunk)) if self.net.device.type == "cpu" else chunk
 
     def _prompt(self, question: str) -> str:
         content = [{"type": "image"}, {"type": "text", "text": question}]
         messages = [{"role": "user", "content": content}]
         return self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
 
-    def _answer(self, pairs: list[tuple[Image.Image, str]]) -> list[Answer]:
+    def _see(self, images: list[Image.Image]) -> Seen:
+        """Run what all prompts of these pictures begin with: everything up to the picture's last token."""
         import torch
 
-        images, prompts = [image for image, _ in pairs], [prompt for _, prompt in pairs]
+        if self.net.config.model_type not in SEEN_ONCE:
+            return Seen(images)
+        inputs = self._inputs(images, [self._prompt("")] * len(images))
+        ids = inputs["input_ids"]
+        end = len(ids[0]) - ids[0].tolist()[::-1].index(self._beginning[-1])
+        inputs = {name: value[:, :end] if value.shape == ids.shape else value for name, value in inputs.items()}
+        with torch.inference_mode():
+            cache = self.net(**inputs, use_cache=True, logits_to_keep=1).past_key_values
+        # a Qwen-VL counts a picture by its longer side, not by its tokens; the same for all pictures of one size
+        deltas = getattr(self.net.model, "rope_deltas", None)
+        return Seen(images, cache, end + (0 if deltas is None else int(deltas[0])))
+
+    @cached_property
+    def _beginning(self) -> list[int]:
+        """The tokens that every prompt begins with, the last of them the picture's placeholder."""
+        ids = self.processor.tokenizer(self._prompt("")).input_ids
+        return ids[: ids.index(self.net.config.image_token_id) + 1]
+
+    def _ending(self, prompt: str) -> list[int]:
+        """The tokens of a prompt after its picture."""
+        ids, end = self.processor.tokenizer(prompt).input_ids, len(self._beginning)
+        if ids[:end] != self._beginning or self._beginning[-1] in ids[end:]:
+            raise ValueError(f"a prompt must have one picture, before its question, and this has not: {prompt!r}")
+        return ids[end:]
+
+    def _inputs(self, images: list[Image.Image], prompts: list[str]) -> Any:
         inputs = self.processor(images=images, text=prompts, padding=True, return_tensors="pt").to(self.net.device)
         inputs["pixel_values"] = inputs["pixel_values"].to(self.net.dtype)
+        return inputs
+
+    def _answer(self, seen: Seen, asked: list[Asked]) -> list[Answer]:
+        import torch
+
         with torch.inference_mode():
-            out = self.net.generate(
-                **inputs, max_new_tokens=1, do_sample=False, return_dict_in_generate=True, output_logits=True
-            )
-        logits = out.logits[0].float()
+            logits = (self._whole if seen.cache is None else self._endings)(seen, asked).float()
         both = torch.stack([logits[:, self.no].logsumexp(1), logits[:, self.yes].logsumexp(1)], 1)
         mass = (both.logsumexp(1) - logits.logsumexp(1)).exp()
         return list(zip(both.softmax(1)[:, 1].cpu().tolist(), mass.cpu().tolist(), strict=True))
+
+    def _whole(self, seen: Seen, asked: list[Asked]) -> Any:
+        """The logits of the token after each whole prompt."""
+        inputs = self._inputs([seen.images[place] for place, _ in asked], [prompt for _, prompt in asked])
+        return self.net.generate(
+            **inputs, max_new_tokens=1, do_sample=False, return_dict_in_generate=True, output_logits=True
+        ).logits[0]
+
+    def _endings(self, seen: Seen, asked: list[Asked]) -> Any:
+        """The same, from what each prompt has after its picture. Shorter ones are filled on the right: no token looks ahead,
+        so that needs no mask and moves no position."""
+        import torch
+
+        endings = [self._ending(prompt) for _, prompt in asked]
+        longest, last = max(map(len, endings)), [len(ending) - 1 for ending in endings]
+        kept = sorted(set(last))  # a large vocabulary's logits only where one of them ends
+        number: Any = {"device": self.net.device, "dtype": torch.long}
+        cache = copy.copy(seen.cache)  # a layer changes by taking new tensors: those of `seen` stay as they are
+        cache.layers = [copy.copy(layer) for layer in cache.layers]
+        cache.batch_select_indices(torch.tensor([place for place, _ in asked], **number))
+        logits = self.net(
+            input_ids=torch.tensor([ending + ending[-1:] * (longest - len(ending)) for ending in endings], **number),
+            position_ids=torch.arange(seen.position, seen.position + longest, **number).expand(len(asked), -1),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=torch.tensor(kept, **number),
+        ).logits
+        return logits[torch.arange(len(asked)), [kept.index(end) for end in last]]
 
 
 def answer_tokens(tokenizer: Any, word: str) -> list[int]:

@@ -13,7 +13,7 @@ import torch
 
 from tests.users import another_user
 from udfs import device
-from udfs.device import NoDeviceError, accelerators, claim_device, open_shared
+from udfs.device import NoDeviceError, accelerators, claim_device, cores_a_worker, open_shared
 
 
 @pytest.fixture
@@ -24,6 +24,7 @@ def two_devices(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(device.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(device, "_held", [])
     monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
+    monkeypatch.setattr(device, "_WAIT_SECONDS", 0.0)
 
 
 def test_a_worker_gets_a_device_that_no_other_holds(two_devices: None) -> None:
@@ -33,6 +34,24 @@ def test_a_worker_gets_a_device_that_no_other_holds(two_devices: None) -> None:
         claim()
     device._held.pop(0).close()  # what the kernel does when the first process ends
     assert claim() == "cuda:0"
+
+
+def test_a_lease_of_a_worker_that_is_about_to_end_is_waited_for(
+    two_devices: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = claim_device.__wrapped__
+    claim(), claim()
+    monkeypatch.setattr(device, "_WAIT_SECONDS", 60.0)
+    monkeypatch.setattr(device.time, "sleep", lambda seconds: device._held.pop(0).close())  # it ends meanwhile
+    assert claim() == "cuda:0"
+
+
+def test_an_accelerators_worker_has_its_share_of_the_cores(
+    two_devices: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(device, "_DRIVERS", (str(tmp_path),))
+    monkeypatch.setattr(device.os, "sched_getaffinity", lambda process: {*range(16)}, raising=False)
+    assert [cores_a_worker("cpu"), cores_a_worker("cuda:1")] == [2, 8]
 
 
 @pytest.fixture

@@ -22,8 +22,10 @@ from udfs.judges import (
     LEAST_MASS,
     MAX_PIXELS,
     Answer,
+    Asked,
     LoadedJudge,
     NoAnswerTokenError,
+    Seen,
     TransformersJudge,
     answer_tokens,
     capped,
@@ -87,14 +89,17 @@ class Cramped(LoadedJudge):
     chunks: list[list[str]] = field(default_factory=list)
     alive: list[weakref.ref[Activations]] = field(default_factory=list)
 
-    def _answer(self, pairs: list[tuple[Image.Image, str]]) -> list[Answer]:
+    def _see(self, images: list[Image.Image]) -> Seen:
+        return Seen(images)
+
+    def _answer(self, seen: Seen, asked: list[Asked]) -> list[Answer]:
         assert all(reference() is None for reference in self.alive), "the failed chunk's tensors are still held"
         activations = Activations()
         self.alive.append(weakref.ref(activations))
-        self.chunks.append([prompt for _, prompt in pairs])
-        if len(pairs) > self.room:
+        self.chunks.append([prompt for _, prompt in asked])
+        if len(asked) > self.room:
             raise OutOfMemoryError("out of memory")
-        return [(float(prompt), 1.0) for _, prompt in pairs]
+        return [(float(prompt), 1.0) for _, prompt in asked]
 
 
 def cramped(room: int) -> Cramped:
@@ -121,9 +126,9 @@ def test_one_pictures_questions_are_asked_in_parts_where_memory_has_no_room_for_
 def test_what_was_answered_before_memory_ran_out_is_not_asked_again() -> None:
     judge = cramped(room=8)
 
-    def answer(pairs: list[tuple[Image.Image, str]]) -> list[Answer]:
-        judge.room = 8 if "0" in [prompt for _, prompt in pairs] else 2
-        return Cramped._answer(judge, pairs)
+    def answer(seen: Seen, asked: list[Asked]) -> list[Answer]:
+        judge.room = 8 if "0" in [prompt for _, prompt in asked] else 2
+        return Cramped._answer(judge, seen, asked)
 
     judge._answer = answer  # type: ignore[method-assign]
     assert judge.run([asked(12)]) == [[(float(n), 1.0) for n in range(12)]]
@@ -144,10 +149,10 @@ def test_a_picture_with_more_questions_than_memory_has_room_for_is_answered(
     wanted = judged(spec(folder, 8), rows)
     answer = LoadedJudge._answer
 
-    def small(judge: LoadedJudge, pairs: list[tuple[Image.Image, str]]) -> list[Answer]:
-        if len(pairs) > 2:
+    def small(judge: LoadedJudge, seen: Seen, asked: list[Asked]) -> list[Answer]:
+        if len(asked) > 2:
             raise OutOfMemoryError("out of memory")
-        return answer(judge, pairs)
+        return answer(judge, seen, asked)
 
     monkeypatch.setattr(LoadedJudge, "_answer", small)
     got = judged(spec(folder, 8), rows)

@@ -100,7 +100,7 @@ class LoadedSet:
         distinct = [*{id(scored): scored for scored in batch}.values()]  # the harness repeats one to fill the batch
         for spec, scorer in self.scorers.items():
             started = time.perf_counter()
-            asked = batch if spec.batched else distinct
+            asked = batch if spec.needs_device else distinct
             ready = [scored for scored in asked if spec.name not in scored.failed]
             for scored, answers in zip(ready, _answers(spec, scorer, ready), strict=True):
                 scored.answers |= answers

@@ -46,9 +46,9 @@ class LoadedNsfw:
     jpeg_reencode: bool
 
     def prepare(self, picture: Picture) -> None:
-        picture.memo[self.name] = self.preprocess(picture.small, jpeg_reencode=self.jpeg_reencode)
+        pixels = self.preprocess(picture.small, jpeg_reencode=self.jpeg_reencode)
+        (((_, unsafe),),) = self.session.run(None, {self.session.get_inputs()[0].name: np.stack([pixels])})
+        picture.memo[self.name] = float(unsafe)
 
     def score(self, pictures: list[Picture]) -> list[Answers]:
-        batch = np.stack([picture.memo[self.name] for picture in pictures])
-        (answers,) = self.session.run(None, {self.session.get_inputs()[0].name: batch})
-        return [{self.name: float(unsafe)} for _, unsafe in answers]
+        return [{self.name: picture.memo[self.name]} for picture in pictures]

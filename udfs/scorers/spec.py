@@ -18,8 +18,8 @@ Parts = dict[Any, Any]  # what scorers of one set share: encoder spec -> loaded 
 
 
 class LoadedScorer(Protocol):
-    """prepare runs on the decode threads, score on the model's. An exception costs the picture this scorer's scores,
-    not its row."""
+    """prepare runs on several threads, score on the model's. An exception costs the picture this scorer's scores, not its
+    row."""
 
     def prepare(self, picture: Picture) -> None:
         """CPU work on one picture; its result goes into picture.memo."""
@@ -62,8 +62,7 @@ class ScorerSpec:
     default_encoder: ClassVar[tuple[str, str | None] | None] = (
         None  # (model, revision); the options encoder, encoder_revision name another
     )
-    needs_device: ClassVar[bool] = True  # False: it computes on the CPU whatever there is
-    batched: ClassVar[bool] = True  # False: it looks at one picture at a time
+    needs_device: ClassVar[bool] = True  # False: it computes on the CPU, one picture at a time, all of it in prepare
     licence: ClassVar[str] = ""
 
     def __post_init__(self) -> None:

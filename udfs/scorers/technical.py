@@ -14,6 +14,7 @@ from udfs.scorers.spec import Answers, Parts, ScorerSpec
 
 _WINDOW = 9  # Crete's blur filter, pixels
 _SMALLEST = 16  # pixels; below this side the windows do not fit
+_STRIP = 64  # rows measured at a time: what fits a core's cache takes a third of the time
 _BLOCK = 8  # JPEG's block, pixels
 _FLOOR = 0.5  # grey levels added to both gradients, so that a flat picture has the ratio 1
 _UNIFORM = 8  # levels from a bar's own color that JPEG leaves in it
@@ -27,7 +28,6 @@ _LONG_EDGE = 0.8  # share of its length along which a bar must end without a gap
 @dataclass(frozen=True)
 class Technical(ScorerSpec):
     needs_device = False
-    batched = False
     licence = "Apache-2.0"
 
     @property
@@ -58,7 +58,7 @@ def measures(image: Image.Image) -> Answers:
             ("blur", "noise", "blockiness", "clipping", "border", "entropy"), f"smaller than {_SMALLEST} px"
         )
     luma = image.convert("L")
-    grey = np.asarray(luma, dtype=np.int32)
+    grey = np.asarray(luma, dtype=np.int16)  # holds the largest sum of a window, 2,295
     return {
         "blur": blur(grey),
         "noise": noise(grey),
@@ -79,15 +79,21 @@ def blur(grey: np.ndarray) -> float:
 
 
 def _blur_along(grey: np.ndarray) -> float:
-    """Along the first axis, where the whole window fits. Whole numbers: everything is multiplied by the window's
-    length."""
-    sums = np.cumsum(np.pad(grey, ((1, 0), (0, 0))), axis=0, dtype=np.int32)
-    blurred = sums[_WINDOW:] - sums[:-_WINDOW]
+    """Along the first axis, where the whole window fits. Whole numbers: everything is multiplied by the window's length."""
     margin = _WINDOW // 2
-    sharp = _WINDOW * np.abs(np.diff(grey[margin:-margin], axis=0))
-    lost = np.maximum(0, sharp - np.abs(np.diff(blurred, axis=0)))
-    total = int(sharp.sum(dtype=np.int64))
-    return 1 - int(lost.sum(dtype=np.int64)) / total if total else 1.0
+    differences = len(grey) - _WINDOW
+    total = lost = 0
+    for start in range(0, differences, _STRIP):
+        rows = min(_STRIP, differences - start) + 1  # of the blurred picture
+        strip = grey[start : start + rows + _WINDOW - 1]
+        blurred = strip[:rows].copy()
+        for step in range(1, _WINDOW):
+            blurred += strip[step : step + rows]
+        sharp = _WINDOW * np.abs(np.diff(strip[margin : margin + rows], axis=0))
+        change = sharp - np.abs(np.diff(blurred, axis=0))
+        total += int(sharp.sum(axis=0, dtype=np.int32).sum(dtype=np.int64))
+        lost += int(np.maximum(change, 0, out=change).sum(axis=0, dtype=np.int32).sum(dtype=np.int64))
+    return 1 - lost / total if total else 1.0
 
 
 def noise(grey: np.ndarray) -> float:
@@ -105,7 +111,7 @@ def blockiness(grey: np.ndarray) -> float:
     After Wang, Sheikh, Bovik 2002, "No-reference perceptual quality assessment of JPEG compressed images" (its B, as
     a ratio).
     """
-    return max(_blockiness_along(grey), _blockiness_along(grey.T))
+    return max(_blockiness_along(grey), _blockiness_along(np.ascontiguousarray(grey.T)))
 
 
 def _blockiness_along(grey: np.ndarray) -> float:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import local
 from typing import Any, ClassVar
 
 import numpy as np
@@ -29,7 +30,6 @@ class TextAccuracyRapidOcr(ScorerSpec):
     needs = ("atoms", "text")
     defaults: ClassVar = {"text_score": 0.8, "limit_side_len": 512}
     needs_device = False
-    batched = False
     licence = "Apache-2.0"
 
     @property
@@ -39,8 +39,6 @@ class TextAccuracyRapidOcr(ScorerSpec):
         return f"{weights}-full-quotes2-score{self.settings['text_score']}-side{self.settings['limit_side_len']}"
 
     def load(self, device: str, parts: Parts) -> LoadedTextAccuracy:
-        from rapidocr import RapidOCR
-
         det, rec, cls = (str(packaged_file("rapidocr", f"models/{name}")) for name in _FILES)
         parameters = {
             "Global.text_score": self.settings["text_score"],
@@ -52,27 +50,30 @@ class TextAccuracyRapidOcr(ScorerSpec):
             "EngineConfig.onnxruntime.intra_op_num_threads": 1,
             "EngineConfig.onnxruntime.inter_op_num_threads": 1,
         }
-        return LoadedTextAccuracy(self.name, RapidOCR(params=parameters))
+        return LoadedTextAccuracy(self.name, parameters)
 
 
 @dataclass
 class LoadedTextAccuracy:
     name: str
-    reader: Any
+    parameters: dict[str, Any]
+    readers: local = field(default_factory=local)  # one a thread: a reader keeps a picture's sizes in itself
 
     def prepare(self, picture: Picture) -> None:
-        if wanted_text(picture) is not None:
-            picture.memo[self.name] = np.asarray(picture.full)[:, :, ::-1]  # OpenCV's order: blue, green, red
+        wanted = wanted_text(picture)
+        picture.memo[self.name] = _NO_TEXT if wanted is None else agreement(self._read(picture), wanted)
 
     def score(self, pictures: list[Picture]) -> list[Answers]:
-        return [{self.name: self._accuracy(picture)} for picture in pictures]
+        return [{self.name: picture.memo[self.name]} for picture in pictures]
 
-    def _accuracy(self, picture: Picture) -> float | str:
-        wanted = wanted_text(picture)
-        if wanted is None:
-            return _NO_TEXT
-        lines = self.reader(np.ascontiguousarray(picture.memo[self.name])).txts or ()
-        return agreement(" ".join(lines), wanted)
+    def _read(self, picture: Picture) -> str:
+        """What stands in the picture, in reading order."""
+        from rapidocr import RapidOCR
+
+        if not hasattr(self.readers, "reader"):
+            self.readers.reader = RapidOCR(params=self.parameters)
+        blue_green_red = np.ascontiguousarray(np.asarray(picture.full)[:, :, ::-1])  # OpenCV's order
+        return " ".join(self.readers.reader(blue_green_red).txts or ())
 
 
 def wanted_text(picture: Picture) -> str | None:
