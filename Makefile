@@ -9,7 +9,7 @@ export TOKENIZERS_PARALLELISM ?= false
 # Containers set it; then every process would compile torch and transformers anew, which takes longer than importing them.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help set-up demo test test-slow test-faults sql train evaluate bench lint format bundle clean
+.PHONY: help set-up demo test test-slow test-faults test-gpu sql train evaluate bench bench-gpu lint format bundle clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -34,8 +34,14 @@ test-slow: set-up ## run the tests that take minutes
 test-faults: set-up ## run the tests that kill processes and fill disks
 	@$(RUN) -m pytest -m "faults and not gpu" $(ARGS)
 
+test-gpu: set-up ## run the tests that need an NVIDIA GPU (two minutes)
+	@$(RUN) -m pytest -m gpu $(ARGS)
+
 bench: set-up ## measure against named baselines (more than half an hour; nothing else may run)
 	@$(RUN) -m bench
+
+bench-gpu: set-up ## measure rendering, scoring and judging on an NVIDIA GPU of 40 GiB or more (five minutes)
+	@$(RUN) -m bench.accelerator
 
 lint: set-up ## check style and types
 	@$(RUN) -m ruff check . && $(RUN) -m ruff format --check . && $(RUN) -m mypy

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pyarrow as pa
 
@@ -18,11 +19,13 @@ from conf.recipe import load_recipe
 from jobs.specs import generator_spec
 from tests import tiny_scorers
 from tests.tiny_generators import z_image
-from udfs import harness
+from tests.tiny_judges import qwen
+from udfs import harness, judges
 from udfs.atoms import atom
 from udfs.device import claim_device, device_name
 from udfs.generators import DiffusersGenerator
 from udfs.harness import Model, Spec, Stage, loaded
+from udfs.judges import TransformersJudge
 from udfs.scorers import SCORERS
 from udfs.scorers.fused import COLUMNS, ScorerSet
 from udfs.scorers.spec import Source
@@ -31,6 +34,8 @@ ROUNDS = 3
 SIDE = 1024  # pixels
 RENDERED = 12
 SCORED = 128
+JUDGED = 16
+QUESTIONS = [f"is there a {color} circle in the picture ?" for color in ("red", "blue")] + ["is every circle red ?"] * 3
 _ID = (("id", pa.string()),)
 _PICTURE = (("image", pa.binary()), ("sha256", pa.string()))
 
@@ -114,6 +119,44 @@ def scoring(device: str, folder: Path) -> Pair:
     return _paired(scorers, COLUMNS, rows, device)
 
 
+def judging(device: str, folder: Path) -> Pair:
+    """Qwen3-VL-8B's shape: five questions a picture, the picture seen once, against one pass over the whole prompt a question."""
+    import torch
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+
+    spec = TransformersJudge("qwen3_vl", str(qwen(folder)), "1", "bfloat16", 32)
+    judge: Any = loaded(spec, device)
+    tiny = judge.net.config
+    torch.set_default_dtype(torch.bfloat16)
+    with torch.device(device):
+        judge.net = Qwen3VLForConditionalGeneration(
+            Qwen3VLConfig(
+                vision_config={
+                    "out_hidden_size": 4096,
+                    "dtype": "bfloat16",
+                },  # else its defaults are the published model's
+                text_config={
+                    "hidden_size": 4096,
+                    "intermediate_size": 12288,
+                    "num_hidden_layers": 36,
+                    "num_attention_heads": 32,
+                    "num_key_value_heads": 8,
+                    "rope_parameters": {"rope_type": "default", "rope_theta": 5e6, "mrope_section": [24, 20, 20]},
+                },
+                **{name: getattr(tiny, name) for name in tiny.to_dict() if name.endswith("_token_id")},
+            )
+        ).eval()
+    torch.set_default_dtype(torch.float32)
+    rows = [{"image": image, "questions": QUESTIONS} for image in jpegs(JUDGED, SIDE)]
+    batch = [judge.prepare(row) for row in rows]
+
+    def whole_prompts() -> None:
+        with mock.patch.object(judges, "SEEN_ONCE", ()):
+            judge.run(batch)
+
+    return paired(lambda: judge.run(batch), whole_prompts, ROUNDS)
+
+
 def _paired(spec: Spec, columns: Any, rows: list[dict[str, Any]], device: str) -> Pair:
     stage = Stage(spec, _ID, columns)
     model = loaded(spec, device)
@@ -141,13 +184,14 @@ def main() -> int:
         return 1
     print(f"on one {device_name(device)}")
     print("| what | ours | baseline | baseline's | ratio: median (range) |\n|---|---|---|---|---|", flush=True)
-    for measure, what, count in (
-        (rendering, f"rendering at {SIDE} px", RENDERED),
-        (scoring, f"scoring at {SIDE} px", SCORED),
+    for measure, what, against, count in (
+        (rendering, f"rendering at {SIDE} px", "a loop, batch by batch", RENDERED),
+        (scoring, f"scoring at {SIDE} px", "a loop, batch by batch", SCORED),
+        (judging, f"judging at {SIDE} px", "whole prompts", JUDGED),
     ):
         with tempfile.TemporaryDirectory() as folder:
             pair = measure(device, Path(folder))
-        print(pair.row(what, "a loop, batch by batch", count, "pictures"), flush=True)
+        print(pair.row(what, against, count, "pictures"), flush=True)
         harness._cache.clear()
         harness.free_memory()
     return 0

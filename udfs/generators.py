@@ -19,6 +19,10 @@ from udfs.errors import ExplainedError
 from udfs.ids import content_id
 
 
+# arguments by which a pipeline rewrites the prompt, or renders at another size and resamples, unless it is told otherwise
+_MUST_BE_SAID = ("complex_human_instruction", "use_pe", "enable_prompt_rewrite", "use_resolution_binning")
+
+
 class BlankImageError(ValueError):
     """The pipeline decoded to a uniform or non-finite picture (fp16 overflow, a safety checker's black frame)."""
 
@@ -113,6 +117,16 @@ class DiffusersGenerator:
             raise PipelineError(
                 f"{self.pipeline} takes no {', '.join(foreign)}; it takes: {', '.join(sorted(taken - {'self'}))}."
                 " Mend the generator's keys options, negative_prompt or guidance_argument."
+            )
+        silent = [
+            name
+            for name in _MUST_BE_SAID
+            if name in parameters and name not in self.call and parameters[name].default not in (None, False)
+        ]
+        if silent:
+            raise PipelineError(
+                f"{self.pipeline} would change the prompt or the size by itself, and no row would say so: set"
+                f" {' and '.join(silent)} in the generator's options, to null or false to have it off."
             )
 
 

@@ -237,7 +237,12 @@ class _Work:
         if is_out_of_memory(failure):
             _limits[self._limit_key(group)] = half
             free_memory()
-        return self._run(batch[:half], group) + self._run(batch[half:], group)
+        done: list[tuple[Row, Any, float]] = []
+        while batch:  # the first part may learn that memory has room for fewer still
+            size = min(half, self._size(group))
+            done += self._run(batch[:size], group)
+            batch = batch[size:]
+        return done
 
     def _filled(self, items: list[Any], group: Hashable) -> list[Any]:
         """The batch. On the CPU a spec that `fills_batches` gets its last item again, up to the batch's size: there the

@@ -181,6 +181,10 @@ def test_a_picture_of_another_size_than_asked_for_is_refused(pipeline: Path) -> 
             {"pipeline": "Flux2KleinPipeline", "negative_prompt": "blur"},
             r"Flux2KleinPipeline takes no negative_prompt;",
         ),
+        (
+            {"pipeline": "SanaPipeline", "options": {"use_resolution_binning": False}},
+            r"SanaPipeline would change the prompt .* set complex_human_instruction in the generator's options, to null",
+        ),
     ],
 )
 def test_what_diffusers_does_not_have_or_take_is_one_sentence(

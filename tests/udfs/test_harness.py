@@ -152,6 +152,13 @@ def test_out_of_memory_halves_the_batch_and_the_size_is_remembered() -> None:
     assert sizes[-4:] == [2, 2, 2, 2], "the second eight rows start at the size that worked"
 
 
+def test_what_the_first_half_learns_of_memory_holds_for_the_second() -> None:
+    spec = Halver(batch_size=16, memory=4)
+    got = answers([{"id": n} for n in range(24)], spec)
+    assert {row["status"] for row in got.values()} == {"ok"}
+    assert [len(batch) for batch in model(spec).batches] == [16, 8, 4, 4, 4, 4, 4, 4]
+
+
 def test_out_of_memory_with_a_single_row_is_that_rows_error() -> None:
     got = answers([{"id": 1}, {"id": 2}], Halver(memory=0))
     assert {answer["error_class"] for answer in got.values()} == {"OutOfMemoryError"}
