@@ -61,11 +61,11 @@ class Run:
     machine: with more of them a first wave would be all there is to do.
     """
 
-    def __init__(self, recipe: Path, job: str, submitted: bool = False):
+    def __init__(self, recipe: Path, job: str, submitted: bool = False, script: Path | None = None):
         starter = (
             [Path(sys.executable).with_name("spark-submit"), "--master", MASTER] if submitted else [sys.executable]
         )
-        command = [*starter, str(ROOT / "jobs" / f"{job}.py"), "--config", str(recipe)]
+        command = [*starter, str(script or ROOT / "jobs" / f"{job}.py"), "--config", str(recipe)]
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -271,6 +271,45 @@ def test_a_killed_worker_costs_nothing(started: Callable[..., Run], tmp_path: Pa
     os.kill(max(workers), signal.SIGKILL)
     assert run.end() == 0, run.output
     is_as_undisturbed("generate_images", tmp_path, undisturbed)
+
+
+# generate_images with a pipeline in which one picture ends the process, as a fault in C code does
+DEADLY = """
+import os, signal
+from jobs import generate_images
+from jobs.launch import main
+from udfs.generators import DiffusersGenerator
+
+class Deadly(DiffusersGenerator):
+    def load(self, device):
+        model = DiffusersGenerator.load(self, device)
+        run = model.run
+        def deadly(batch):
+            if any(row["image_id"] == {image_id!r} for row in batch):
+                os.kill(os.getpid(), signal.SIGKILL)
+            return run(batch)
+        model.run = deadly
+        return model
+
+whole = generate_images.generator_spec
+generate_images.generator_spec = lambda *entry: Deadly(**vars(whole(*entry)))
+main(generate_images.run)
+"""
+
+
+def test_a_picture_that_kills_its_worker_costs_itself_only(
+    started: Callable[..., Run], tmp_path: Path, undisturbed: Path
+) -> None:
+    killer = sorted(ids(undisturbed, "images"))[7][0]
+    script = tmp_path / "deadly.py"
+    script.write_text(DEADLY.format(image_id=killer))
+    run = started("generate_images", script=script)
+    assert run.end() == 0, run.output
+    got, expected = facts(tmp_path, ["images"])["images"], facts(undisturbed, ["images"])["images"]
+    (lost,), (instead,) = (expected - got), (got - expected)
+    assert killer in lost
+    assert killer in instead
+    assert "WorkerDiedError" in instead
 
 
 @pytest.mark.parametrize(

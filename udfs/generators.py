@@ -18,7 +18,6 @@ from udfs.codec import encode_generated, sha256
 from udfs.errors import ExplainedError
 from udfs.ids import content_id
 
-
 # arguments by which a pipeline rewrites the prompt, or renders at another size and resamples, unless it is told otherwise
 _MUST_BE_SAID = ("complex_human_instruction", "use_pe", "enable_prompt_rewrite", "use_resolution_binning")
 
