@@ -16,6 +16,7 @@ from schemas.tables import STRATUM
 from udfs.enhanced_texts import COLUMNS, EnhancedTexts
 from udfs.harness import Stage
 from udfs.ids import canonical, content_id
+from udfs.screens import SAID
 from udfs.versions import library_versions
 
 ROW = ("prompt_id", "text", *STRATUM, "writer", "atoms")
@@ -51,8 +52,8 @@ def run(context: Context) -> None:
 
 
 def with_made(todo: DataFrame, done: DataFrame) -> DataFrame:
-    """With the text that is there already where only its screens failed."""
-    made = F.max_by(F.struct("text", "atoms"), "created_at").alias("made")
+    """With the text that is there already where only its screens failed, and what judges said of it."""
+    made = F.max_by(F.struct("text", "atoms", F.struct(*SAID).alias("said")), "created_at").alias("made")
     return todo.join(
         done.where("status = 'error' and text is not null").groupBy("prompt_id").agg(made), "prompt_id", "left"
     )

@@ -13,7 +13,7 @@ from jobs.waves import answered, run_waves, work_left
 from schemas.tables import STRATUM
 from udfs.atoms import ARROW
 from udfs.harness import Stage
-from udfs.screens import COLUMNS, Screens
+from udfs.screens import COLUMNS, SAID, Screens
 
 ROW = (
     ("prompt_id", pa.string()),
@@ -41,7 +41,7 @@ def run(context: Context) -> None:
         context,
         "prompt_scores",
         work_left(prompts, done, ["prompt_id"], context.retry),
-        lambda wave: screened(wave, read("prompt_duplicates"), screens),
+        lambda wave: screened(wave, read("prompt_duplicates"), read("prompt_scores"), screens),
         order=(*STRATUM, "prompt_id"),
         noun="prompts",
         alike=own,
@@ -77,11 +77,14 @@ def never_answered(scores: DataFrame) -> DataFrame:
     return scores.join(scores.where("status = 'ok'").select("prompt_id").distinct(), "prompt_id", "left_anti")
 
 
-def screened(wave: DataFrame, compared: DataFrame, screens: Screens) -> DataFrame:
-    """prompts -> rows of prompt_scores; the embedding that de-duplication made is used again."""
+def screened(wave: DataFrame, compared: DataFrame, scores: DataFrame, screens: Screens) -> DataFrame:
+    """prompts -> rows of prompt_scores; the embedding that de-duplication made, and what judges said before, are used again."""
     vectors = compared.where(F.col("model") == screens.embedder.model).select("prompt_id", "embedding")
-    stage = Stage(screens, ROW[:1], COLUMNS)
-    return answered(wave.join(vectors, "prompt_id", "left"), stage).select(
+    rows = wave.join(vectors, "prompt_id", "left")
+    if screens.judges:
+        said = F.max_by(F.struct(*SAID), "created_at").alias("said")
+        rows = rows.join(scores.where("questions is not null").groupBy("prompt_id").agg(said), "prompt_id", "left")
+    return answered(rows, Stage(screens, ROW[:1], COLUMNS)).select(
         "prompt_id",
         *(name for name, _ in COLUMNS),
         *("status", "error_class", "error_message"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SCHEMA_VERSION = "4"
+SCHEMA_VERSION = "5"
 
 ATOMS = "array<struct<kind:string,subject:string,value:string,other:string>>"
 STRATUM = ("task", "category", "style")
@@ -102,6 +102,9 @@ PROMPT_SCORES = (
 PROMPT_NOTES = (
     Column("lost_atoms", "array<string>", "the prompt's facts that the text's words do not state"),
     Column("verdicts", "map<string,string>", "judge of the text -> what it answered"),
+    Column(
+        "questions", "map<string,string>", "judge of the text -> the id of who was asked what: it is not asked twice"
+    ),
 )
 IMAGE_SCORES = (
     Column("blur", "double", "Crete blur, 0 sharp to 1 blurred"),

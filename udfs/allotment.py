@@ -41,7 +41,9 @@ def divided(counts: Mapping[tuple[str, ...], int], weights: Mapping[str, float])
         shares = {label: round(counts[parent] * weight / whole, 9) for label, weight in weights.items()}
         given = {label: math.floor(share) for label, share in shares.items()}
         due = {label: round(shares[label] - given[label] + owed[label], 9) for label in weights}
-        by_due = sorted(weights, key=lambda label: (-due[label], content_id([*parent, label])))
+        # a whole share is not rounded, however much its label is owed
+        rounded = [label for label in weights if shares[label] > given[label]]
+        by_due = sorted(rounded, key=lambda label: (-due[label], content_id([*parent, label])))
         for label in by_due[: counts[parent] - sum(given.values())]:
             given[label] += 1
         for label in weights:

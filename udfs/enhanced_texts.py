@@ -98,8 +98,8 @@ class EnhancedTexts:
 class EnhancingScreener:
     """Rows of prompts (with text, labels, writer, atoms, tried) -> text, atoms and the screens of the new text.
 
-    made: in a row, the text and atoms of an earlier run whose screens failed. They are screened again; nobody is asked, or paid, for
-    another text.
+    made: in a row, the text and atoms of an earlier run whose screens failed, and what judges said of it (SAID of udfs/screens.py).
+    They are screened again; nobody is asked, or paid, for another text.
     """
 
     def __init__(self, enhancer: LoadedEnhancer, screener: Screener) -> None:
@@ -128,7 +128,8 @@ class EnhancingScreener:
 
     def _prepared(self, row: Row, text: str, atoms: list[Atom] | None) -> screens.Prepared:
         """The new text with the labels of the prompt, and to be held what the prompt states."""
-        new = row | {"text": text, "atoms": atoms, "embedding": None}
+        said = row["made"]["said"] if row.get("made") else None
+        new = row | {"text": text, "atoms": atoms, "embedding": None, "said": said}
         return self._screener.prepare(new, stated(row["text"], row["atoms"]))
 
     @staticmethod
@@ -136,6 +137,7 @@ class EnhancingScreener:
         text, atoms = enhanced
         own = {"text": text, "atoms": atoms}
         if isinstance(answers, Exception):
-            answers.known = own  # type: ignore[attr-defined]  # udfs/harness.py puts it into the error row
+            # udfs/harness.py puts it into the error row
+            answers.known = own | getattr(answers, "known", {})  # type: ignore[attr-defined]
             return answers
         return own | answers

@@ -19,7 +19,7 @@ from udfs.ids import content_id
 from udfs.language import Language
 from udfs.personal_data import Names, contacts
 from udfs.safety import SAFE, UNSAFE, Vectors, anchors_digest, unsafe_margin
-from udfs.text_judges import Asked, TextJudge, Verdict
+from udfs.text_judges import SCORES_OF, Asked, TextJudge, Verdict
 from udfs.text_measures import repetition, residue, words
 
 if TYPE_CHECKING:
@@ -43,18 +43,15 @@ SCORES = (
     "prompt_atoms_held",
 )
 # Given only where a recipe names a language model for them.
-JUDGED = (
-    "prompt_qwen3_guard",
-    "prompt_llama_guard_3",
-    "prompt_judge_category",
-    "prompt_judge_style",
-    "prompt_judge_atoms",
-)
+JUDGED = tuple(score for scores in SCORES_OF.values() for score in scores)
 COLUMNS: tuple[tuple[str, pa.DataType], ...] = (
     *((name, pa.float64()) for name in (*SCORES, *JUDGED)),
     ("lost_atoms", pa.list_(pa.string())),
     ("verdicts", pa.map_(pa.string(), pa.string())),
+    ("questions", pa.map_(pa.string(), pa.string())),
 )
+# What judges said of a text: it is kept where another judge fails, and is not asked for again.
+SAID = (*JUDGED, "verdicts", "questions")
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -190,7 +187,9 @@ class Screener:
     def _asked(self, item: Prepared) -> Asked:
         row = item.row
         words = {axis: known.get(row[axis]) for axis, known in self._about.items()}
-        return Asked(row["text"], words["category"], words["style"], item.facts, row["tried"])
+        return Asked(
+            row["text"], words["category"], words["style"], item.facts, row["tried"], said_before(row.get("said"))
+        )
 
     def _vectors(self, batch: list[Prepared]) -> list[Vectors]:
         made = iter(encoded(self._embedder, [item.tokens for item in batch if item.tokens is not None]))
@@ -213,10 +212,26 @@ class Screener:
 
 def joined(answers: dict[str, Any] | Exception, kind: str, verdict: Verdict | Exception) -> dict[str, Any] | Exception:
     """The answers with those of one judge more; what it said is kept as it came."""
-    if isinstance(answers, Exception) or isinstance(verdict, Exception):
-        return verdict if isinstance(verdict, Exception) else answers
+    if isinstance(answers, Exception):
+        return answers
+    if isinstance(verdict, Exception):
+        # the judges before this one need not be asked again: udfs/harness.py puts it into the error row
+        verdict.known = getattr(verdict, "known", {}) | {name: answers[name] for name in SAID if name in answers}  # type: ignore[attr-defined]
+        return verdict
     verdicts = [*answers.get("verdicts", ()), *([(kind, verdict.said)] if verdict.said else [])]
-    return answers | verdict.scores | {"verdicts": verdicts}
+    questions = [*answers.get("questions", ()), (kind, verdict.question)]
+    return answers | verdict.scores | {"verdicts": verdicts, "questions": questions}
+
+
+def said_before(said: dict[str, Any] | None) -> dict[str, Verdict]:
+    """kind of judge -> its verdict in an earlier row: a struct of SAID, or null."""
+    if said is None:
+        return {}
+    verdicts = dict(said["verdicts"] or ())
+    return {
+        kind: Verdict({name: said[name] for name in SCORES_OF[kind]}, verdicts.get(kind, ""), question)
+        for kind, question in said["questions"] or ()
+    }
 
 
 def in_lengths(embedder: Embedder, texts: Sequence[str]) -> Vectors:

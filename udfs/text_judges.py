@@ -7,13 +7,14 @@ template. Formats: Qwen3Guard-Gen answers 'Safety: Unsafe' and 'Categories: Viol
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from udfs.atoms import Atom
 from udfs.chat import Answer, Chat, ChatError, LoadedChat, Request
 from udfs.held_atoms import in_words
+from udfs.ids import content_id
 from udfs.instructions import Instructions, ask, listed
 from udfs.json_answers import parsed
 
@@ -31,6 +32,14 @@ _QUESTIONS = {
 }
 
 
+# kind of judge -> its scores
+SCORES_OF = {
+    "qwen3_guard": ("prompt_qwen3_guard",),
+    "llama_guard_3": ("prompt_llama_guard_3",),
+    "attributes_judge": tuple(f"prompt_judge_{key}" for key in _QUESTIONS),
+}
+
+
 class VerdictError(ChatError):
     """The judge's answer is none of those that its format has."""
 
@@ -38,7 +47,7 @@ class VerdictError(ChatError):
 @dataclass(frozen=True)
 class Asked:
     """A text to judge. category, style: what the label means, None without a label; facts: what it must state.
-    tried: how often it was asked before without an answer.
+    tried: how often it was asked before without an answer; said: kind of judge -> what one has answered before.
     """
 
     text: str
@@ -46,12 +55,16 @@ class Asked:
     style: str | None
     facts: Sequence[Atom]
     tried: int = 0
+    said: Mapping[str, Verdict] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Verdict:
+    """question: the id of what was asked, and of who was asked how."""
+
     scores: dict[str, float]
     said: str
+    question: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,15 +90,29 @@ class LoadedTextJudge:
     chat: LoadedChat
 
     def judge(self, texts: list[Asked]) -> list[Verdict | Exception]:
-        """One verdict a text, or what went wrong with it. A text with nothing to ask is not asked."""
+        """One verdict a text, or what went wrong with it. A text with nothing to ask is not asked, and what this judge
+        has answered before, asked in the same words, is not asked, or paid for, again."""
         request_for, verdict_of = FORMATS[self.spec.kind]
         requests = [request_for(text, self.spec.instructions) for text in texts]
-        answers = iter(self.chat.complete([request for request in requests if request is not None]))
+        questions = [self._question(request) for request in requests]
+        before = [text.said.get(self.spec.kind) for text in texts]
+        known = [old if old and old.question == id_ else None for old, id_ in zip(before, questions, strict=True)]
+        lacking = [request for request, old in zip(requests, known, strict=True) if request is not None and old is None]
+        answers = iter(self.chat.complete(lacking) if lacking else [])
         found: list[Verdict | Exception] = []
-        for text, request in zip(texts, requests, strict=True):
+        for text, request, question, old in zip(texts, requests, questions, known, strict=True):
+            if old is not None:
+                found.append(old)
+                continue
             answer = Answer("", "stop", None, None) if request is None else next(answers)
-            found.append(answer if isinstance(answer, Exception) else _caught(verdict_of, text, answer))
+            verdict = answer if isinstance(answer, Exception) else _caught(verdict_of, text, answer)
+            found.append(verdict if isinstance(verdict, Exception) else replace(verdict, question=question))
         return found
+
+    def _question(self, request: Request | None) -> str:
+        """Of everything that shapes the answer: not of the seed, which a server may ignore."""
+        asked = None if request is None else [list(request.messages), request.schema]
+        return content_id([*self.spec.parts, asked])[:12]
 
 
 def qwen3_guard(_: Asked, answer: Answer) -> Verdict:

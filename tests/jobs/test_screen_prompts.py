@@ -19,6 +19,7 @@ from tests.jobs.test_deduplicate_prompts import add, prompt
 from tests.recipes import small_recipe
 from udfs.atoms import atom
 from udfs.embedders import minilm
+from udfs.screens import SAID
 
 RED = [atom("object", "circle", "circle"), atom("count", "circle", "1"), atom("color", "circle", "red")]
 PROMPTS = [
@@ -88,10 +89,12 @@ def test_rows_in_and_rows_out(lakehouse: Lakehouse, tmp_path: Path, capsys: pyte
     assert lakehouse.version("prompt_scores") == version
 
 
-def test_judges_answer_by_an_endpoint_and_a_failed_row_is_asked_again_alone(
-    lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
+def test_judges_answer_by_an_endpoint_and_are_asked_nothing_twice(
+    lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """The rule's own screens first, then other screens with judges: --retry stale. One row fails; --retry errors."""
+    """The rule's own screens first, then other screens with judges: --retry stale. One row fails; --retry errors. Other names,
+    and a judge that fails after another one.
+    """
     add(lakehouse, PROMPTS[:3], "p1", "2026-01-01")
     kept(lakehouse)
     run(lakehouse, "s1")
@@ -130,6 +133,27 @@ def test_judges_answer_by_an_endpoint_and_a_failed_row_is_asked_again_alone(
         seeds = [body["seed"] for body in server.bodies if body["messages"][-1]["content"] == PROMPTS[1]["text"]]
         assert len(seeds) == len({*seeds}) == 2, "what failed is drawn otherwise"
         assert (again["p2"]["status"], again["p2"]["prompt_qwen3_guard"]) == ("ok", 0)
+
+        names = tmp_path / "names.txt"
+        names.write_text("Ada Lovelace\n")
+        judged["screen"] = judged["screen"].model_copy(update={"names": str(names)})
+        asked = len(server.asked)
+        stale = run(lakehouse, "s6", retry="stale", **judged)
+        assert len(server.asked) == asked, "with other names the judges are asked the same"
+        for key, row in stale.items():
+            assert (row["status"], row["screener"] != again[key]["screener"]) == ("ok", True)
+            assert [row[name] for name in SAID] == [again[key][name] for name in SAID]
+
+        server.fault = lambda text, number: "500" if "JSON object" in text else None
+        judged["language_models"] = (model.model_copy(update={"top_p": 0.5}),)
+        failed = run(lakehouse, "s7", retry="stale", **judged)["p1"]
+        assert (failed["status"], failed["prompt_words"], failed["prompt_qwen3_guard"]) == ("error", None, 0)
+        server.fault = lambda text, number: None
+        asked = len(server.asked)
+        mended = run(lakehouse, "s8", retry="errors", **judged)
+        assert mended["p1"]["status"] == "ok"
+        assert all("JSON object" in text for text in server.asked[asked:]), "the guard had answered"
+        assert len(server.asked) > asked
 
 
 def judge(text: str, number: int) -> str:

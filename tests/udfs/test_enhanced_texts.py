@@ -58,7 +58,7 @@ def test_a_text_whose_screens_failed_is_screened_again_and_not_asked_for_again()
     assert (failed["status"], failed["error_class"]) == ("error", "VerdictError")
     assert (failed["text"], failed["atoms"]) == ("a red circle at dusk", RED)
     screening.fails = False
-    again = answer(ROW | {"made": {"text": failed["text"], "atoms": failed["atoms"]}})
+    again = answer(ROW | {"made": {"text": failed["text"], "atoms": failed["atoms"], "said": None}})
     assert (again["status"], again["text"], again["prompt_words"]) == ("ok", "a red circle at dusk", 0.5)
     assert enhancing.asked == ["p"]
     assert answer(ROW | {"made": None})["status"] == "ok"

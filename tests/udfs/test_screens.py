@@ -16,6 +16,7 @@ from conf.taxonomy import load_taxonomy
 from schemas.tables import PROMPT_NOTES, PROMPT_SCORES
 from tests.udfs.test_text_judges import INSTRUCTIONS, Said
 from udfs.atoms import Atom, atom
+from udfs.chat import ChatError
 from udfs.embedders import minilm
 from udfs.enhanced_texts import EnhancingScreener
 from udfs.evaluation import EvaluationIndex, EvaluationPrompts
@@ -23,9 +24,9 @@ from udfs.harness import Stage
 from udfs.language import Language, LanguageError
 from udfs.personal_data import Names
 from udfs.safety import SAFE, UNSAFE
-from udfs.screens import COLUMNS, JUDGED, Screener, attributes_share, screens_for
+from udfs.screens import COLUMNS, JUDGED, SAID, Screener, attributes_share, joined, said_before, screens_for
 from udfs.screens import SCORES as GIVEN
-from udfs.text_judges import TextJudge
+from udfs.text_judges import TextJudge, Verdict
 from udfs.text_measures import repetition, residue, words
 from udfs.writers import GrammarWriter
 
@@ -432,3 +433,15 @@ def test_a_text_is_screened_alike_whoever_is_in_its_batch() -> None:
     for one, other in zip(together, alone, strict=True):
         for name in GIVEN:
             assert one[name] == pytest.approx(other[name], abs=1e-5), name
+
+
+def test_what_one_judge_said_outlives_the_failure_of_the_next() -> None:
+    verdict = Verdict({"prompt_qwen3_guard": 0.5}, "Safety: Controversial", "q1")
+    answers = joined({"prompt_words": 4.0}, "qwen3_guard", verdict)
+    failed = joined(answers, "llama_guard_3", ChatError("no answer"))
+    assert isinstance(failed, ChatError)
+    assert set(failed.known) == {"prompt_qwen3_guard", "verdicts", "questions"}, (
+        "the text's own measures are made again"
+    )
+    assert said_before(dict.fromkeys(SAID) | failed.known) == {"qwen3_guard": verdict}
+    assert said_before(None) == {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from udfs.instructions import Instructions
 from udfs.screens import JUDGED
 from udfs.text_judges import ATTRIBUTE_NAMES, FORMATS, Asked, LoadedTextJudge, TextJudge, Verdict, VerdictError
 
+YES = '{"category": "yes", "style": "yes", "atoms": "yes"}'
 FACTS = [atom("count", "cat", "2"), atom("color", "cat", "red")]
 TEXT = Asked("two red cats in the snow", "Snow, Places", "Flat", FACTS)
 NOTHING = Asked("two red cats", None, None, [])
@@ -40,13 +42,36 @@ class Said:
 
 
 def judged(kind: str, said: str, *texts: Asked) -> list[Verdict | Exception]:
-    spec = TextJudge(kind, chat=None, instructions=INSTRUCTIONS)  # type: ignore[arg-type]
-    return LoadedTextJudge(spec, Said(lambda _: said)).judge([*(texts or (TEXT,))])
+    return LoadedTextJudge(judge(kind), Said(lambda _: said)).judge([*(texts or (TEXT,))])
+
+
+def judge(kind: str, model: str = "m@1") -> TextJudge:
+    chat: Any = SimpleNamespace(model=model, parameters={"temperature": 0})
+    return TextJudge(kind, chat, INSTRUCTIONS)
 
 
 def test_every_kind_has_a_format_and_fills_the_scores_that_it_is_named_for() -> None:
     assert [*FORMATS] == [*PROMPT_JUDGES]
     assert [name for name, score in SCORES.items() if score.scorer in PROMPT_JUDGES] == [*JUDGED]
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_what_a_judge_has_answered_in_the_same_words_is_not_asked_again(kind: str) -> None:
+    guard = kind != "attributes_judge"
+    chat = Said(lambda _: {"qwen3_guard": "Safety: Safe", "llama_guard_3": "safe"}.get(kind, YES))
+    (first,) = LoadedTextJudge(judge(kind), chat).judge([TEXT])
+    assert isinstance(first, Verdict)
+    known = replace(TEXT, said={kind: first})
+    other_facts = replace(known, facts=FACTS[:1])
+    changed = [replace(known, text="two red cats in the sand"), *([] if guard else [other_facts])]
+    unchanged = [known, *([other_facts] if guard else [])]
+    chat.asked.clear()
+    got = LoadedTextJudge(judge(kind), chat).judge([*changed, *unchanged])
+    assert len(chat.asked) == len(changed)
+    assert got[len(changed) :] == [first] * len(unchanged)
+    assert len({verdict.question for verdict in got if isinstance(verdict, Verdict)}) == len(changed) + 1
+    LoadedTextJudge(judge(kind, "m@2"), chat).judge([known])
+    assert len(chat.asked) == len(changed) + 1, "another model is asked"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +110,7 @@ def test_any_other_answer_is_an_error_of_its_row(kind: str, said: str) -> None:
 
 def test_a_guard_is_asked_with_the_text_alone() -> None:
     chat = Said(lambda _: "safe")
-    LoadedTextJudge(TextJudge("llama_guard_3", chat=None), chat).judge([TEXT])  # type: ignore[arg-type]
+    LoadedTextJudge(judge("llama_guard_3"), chat).judge([TEXT])
     assert chat.asked[0].messages == ({"role": "user", "content": TEXT.text},)
     assert chat.asked[0].schema is None
 
@@ -107,7 +132,7 @@ def test_yes_and_no_may_be_written_in_capitals(yes: str, no: str) -> None:
     assert verdict.scores == {"prompt_judge_category": 1, "prompt_judge_style": 0, "prompt_judge_atoms": 1}
     assert verdict.said == f"category: {yes}, style: {no}, atoms: {yes}", "as it was said"
     chat = Said(lambda _: "x")
-    LoadedTextJudge(TextJudge("attributes_judge", None, INSTRUCTIONS), chat).judge([TEXT])  # type: ignore[arg-type]
+    LoadedTextJudge(judge("attributes_judge"), chat).judge([TEXT])
     assert "'enum': ['yes', 'no']" in repr(chat.asked[0].schema)
 
 
@@ -119,8 +144,8 @@ def test_any_other_word_of_the_attributes_judge_is_an_error() -> None:
 
 def test_what_has_no_label_and_no_fact_is_not_asked() -> None:
     chat = Said(lambda words: '{"style": "no"}')
-    judge = LoadedTextJudge(TextJudge("attributes_judge", None, INSTRUCTIONS), chat)  # type: ignore[arg-type]
-    only_style, nothing = judge.judge([Asked("two red cats", None, "Flat", []), NOTHING])
+    loaded = LoadedTextJudge(judge("attributes_judge"), chat)
+    only_style, nothing = loaded.judge([Asked("two red cats", None, "Flat", []), NOTHING])
     assert isinstance(only_style, Verdict)
     assert isinstance(nothing, Verdict)
     assert only_style.scores == {"prompt_judge_category": 1, "prompt_judge_style": 0, "prompt_judge_atoms": 1}
@@ -134,7 +159,7 @@ def test_what_has_no_label_and_no_fact_is_not_asked() -> None:
 
 def test_the_facts_are_in_the_question() -> None:
     chat = Said(lambda _: '{"category": "yes", "style": "yes", "atoms": "yes"}')
-    LoadedTextJudge(TextJudge("attributes_judge", None, INSTRUCTIONS), chat).judge([TEXT])  # type: ignore[arg-type]
+    LoadedTextJudge(judge("attributes_judge"), chat).judge([TEXT])
     words = chat.asked[0].messages[0]["content"]
     assert "- count cat 2\n- color cat red" in words
     assert "category Snow, Places" in words
@@ -143,8 +168,8 @@ def test_the_facts_are_in_the_question() -> None:
 @pytest.mark.parametrize("kind", [*FORMATS])
 def test_a_text_that_got_no_answer_is_asked_with_another_seed(kind: str) -> None:
     chat = Said(lambda _: "no answer")
-    judge = LoadedTextJudge(TextJudge(kind, None, INSTRUCTIONS), chat)  # type: ignore[arg-type]
-    judge.judge([TEXT, TEXT, replace(TEXT, tried=1), replace(TEXT, tried=2)])
+    loaded = LoadedTextJudge(judge(kind), chat)
+    loaded.judge([TEXT, TEXT, replace(TEXT, tried=1), replace(TEXT, tried=2)])
     first, same, *again = [request.seed for request in chat.asked]
     assert first == same
     assert len({first, *again}) == 3
