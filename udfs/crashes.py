@@ -34,21 +34,20 @@ class CrashRecord:
     """
 
     def __init__(self, work: str, rows: int) -> None:
-        prefix = f"goldpan-rows-{hashlib.sha256(work.encode()).hexdigest()[:12]}"
+        name = f"goldpan-rows-{os.getppid()}-{hashlib.sha256(work.encode()).hexdigest()[:12]}"
         folder = Path(tempfile.gettempdir())
         self.alone = False  # from now on one row at a time is in hand
         self._died: dict[bytes, bytes] = {}
-        for path in folder.glob(f"{prefix}-*"):
-            self._read(path)
-        self._path = folder / f"{prefix}-{os.getppid()}-{os.getpid()}-{id(self)}"
+        for path in folder.glob("goldpan-rows-*"):
+            self._read(path, name)
+        self._path = folder / f"{name}-{os.getpid()}-{id(self)}"
         self._free: list[int] = []
         self._file = self._notes = None
         with suppress(OSError):
             self._file = self._path.open("xb+")
             fcntl.flock(self._file, fcntl.LOCK_EX)
-            self._file.write(
-                _FREE * rows
-            )  # before it is mapped: a write into a hole of a full disk would kill the process
+            # before it is mapped: a write into a hole of a full disk would kill the process
+            self._file.write(_FREE * rows)
             self._file.flush()
             self._notes = mmap.mmap(self._file.fileno(), 0)
             self._free = [*range(0, _SLOT * rows, _SLOT)]
@@ -92,20 +91,21 @@ class CrashRecord:
         self._file.close()
         self._file = self._notes = None
 
-    def _read(self, path: Path) -> None:
-        """Take over the notes of a dead process of this parent; remove those of another parent."""
-        with (
-            suppress(BlockingIOError, FileNotFoundError, PermissionError),
-            path.open("rb") as file,
-        ):  # alive, gone, or another user's
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.name.split("-")[-3] != str(os.getppid()):
+    def _read(self, path: Path, name: str) -> None:
+        """Take over the notes of a dead process of this parent and work; remove those of another parent."""
+        ours = path.name.startswith(f"{name}-")
+        if not ours and path.name.startswith(f"goldpan-rows-{os.getppid()}-"):
+            return
+        # the lock of one that lives, a file that has gone meanwhile, another user's
+        with suppress(BlockingIOError, FileNotFoundError, PermissionError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two may read the same notes at once
+            if not ours:
                 path.unlink()
                 return
             while note := file.read(_SLOT):
-                how, name = note[:1], note[1:]
-                if note != _FREE and self._died.get(name) != _ALONE:
-                    self._died[name] = how
+                how, key = note[:1], note[1:]
+                if note != _FREE and self._died.get(key) != _ALONE:
+                    self._died[key] = how
 
 
 def _name(key: object) -> bytes:

@@ -153,6 +153,18 @@ def test_the_living_and_the_workers_of_a_run_that_was_killed_blame_nobody(
     lives.close()
 
 
+def test_two_may_read_the_notes_of_the_dead_at_once(folder: Path) -> None:
+    record = CrashRecord("work", rows=1)
+    record.take(["a"])
+    dead(record)
+    (path,) = folder.iterdir()
+    with path.open() as file:
+        fcntl.flock(file, fcntl.LOCK_SH)  # another worker, which has just started too
+        after = CrashRecord("work", rows=1)
+        assert after.is_suspect("a")
+        after.close()
+
+
 def test_more_rows_than_notes_and_a_disk_without_room_do_no_harm(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record = CrashRecord("work", rows=2)
     places = record.take(["a", "b", "c"])

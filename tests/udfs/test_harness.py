@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import pickle
+import tempfile
 import weakref
 from collections import Counter
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -85,7 +87,8 @@ class LoadedHalver:
 
 
 @pytest.fixture(autouse=True)
-def fresh_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def fresh_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # what a lost device leaves
     harness._cache.clear()
     harness._limits.clear()
     LOADED.clear()
