@@ -30,7 +30,7 @@ from udfs.atoms import atom
 from udfs.chat import Request
 from udfs.chat_transformers import TransformersChat
 from udfs.codec import decode
-from udfs.device import NoDeviceError, claim_device, cores_a_worker
+from udfs.device import NoDeviceError, claim_device, threads_a_worker
 from udfs.generators import DiffusersGenerator
 from udfs.harness import Stage, loaded
 from udfs.scorers.clip import Clip
@@ -104,7 +104,7 @@ def test_the_rows_say_on_which_device_they_were_made() -> None:
 
     rows = [{"id": "1", "size": 0}]
     assert answers(Taker(1), (("sum", pa.float64()),), rows)["1"]["device"] == torch.cuda.get_device_name(0)
-    assert cores_a_worker(ONE) == max(2, len(os.sched_getaffinity(0)) // torch.cuda.device_count())
+    assert threads_a_worker() == max(2, len(os.sched_getaffinity(0)) // torch.cuda.device_count())
 
 
 # --- memory that runs out

@@ -60,7 +60,7 @@ class CrashRecord:
         if self._died.get(_name(key)) == _ALONE:
             raise WorkerDiedError(
                 "the worker process died with this row in hand, and again with this row alone. Spark's log says of what: a signal,"
-                " no memory, a lost device"
+                " no memory, a lost device. --retry errors tries the row again"
             )
 
     def take(self, keys: Iterable[object]) -> list[int]:

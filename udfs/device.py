@@ -65,14 +65,13 @@ def accelerators() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
-def cores_a_worker(device: str) -> int:
-    """Threads that prepare and finish rows: the cores beside an accelerator, of which a worker has one; on the CPU, where
-    every core has a worker, enough to decode while the model reads.
+def threads_a_worker() -> int:
+    """Threads that prepare and finish rows: a worker's share of the cores where there is one worker an accelerator, whether
+    it needs that or not; elsewhere every core has a worker, and they are enough to decode while the model reads.
     """
-    if device == "cpu":
-        return _THREADS_BESIDE_A_CORE
+    count = accelerators()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(_THREADS_BESIDE_A_CORE, cores // max(1, accelerators()))
+    return max(_THREADS_BESIDE_A_CORE, cores // count) if count else _THREADS_BESIDE_A_CORE
 
 
 def device_name(device: str) -> str:

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from udfs.crashes import CrashRecord
-from udfs.device import claim_device, cores_a_worker, device_name
+from udfs.device import claim_device, device_name, threads_a_worker
 from udfs.errors import ExplainedError
 
 Row = dict[str, Any]
@@ -107,7 +107,7 @@ class Stage:
         device = (
             claim_device() if getattr(self.spec, "needs_device", True) else "cpu"
         )  # work without a model takes no accelerator
-        threads = cores_a_worker(device)
+        threads = threads_a_worker()
         record = CrashRecord(repr(self.spec), self.spec.batch_size + threads)
         died = False
         try:

@@ -13,7 +13,7 @@ import torch
 
 from tests.users import another_user
 from udfs import device
-from udfs.device import NoDeviceError, accelerators, claim_device, cores_a_worker, open_shared
+from udfs.device import NoDeviceError, accelerators, claim_device, open_shared, threads_a_worker
 
 
 @pytest.fixture
@@ -49,9 +49,12 @@ def test_a_lease_of_a_worker_that_is_about_to_end_is_waited_for(
 def test_an_accelerators_worker_has_its_share_of_the_cores(
     two_devices: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(device, "_DRIVERS", (str(tmp_path),))
     monkeypatch.setattr(device.os, "sched_getaffinity", lambda process: {*range(16)}, raising=False)
-    assert [cores_a_worker("cpu"), cores_a_worker("cuda:1")] == [2, 8]
+    found = []
+    for driver in ("none", "."):
+        monkeypatch.setattr(device, "_DRIVERS", (str(tmp_path / driver),))
+        found.append(threads_a_worker())
+    assert found == [2, 8]
 
 
 @pytest.fixture
