@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import statistics
 import sys
 
 from bench import deduplication, grammar, resume, scoring, shards, writers
-from jobs.launch import start_spark
+from jobs.session import start_spark
 
 
 def main() -> int:
@@ -20,8 +21,8 @@ def main() -> int:
     print(row, flush=True)
     spent, read, stored = resume.measure(spark)
     print(
-        f"\nplanning a resume over {resume.ROWS:,} pictures: {spent:.1f} s;"
-        f" {read:,.0f} MB read of a table of {stored:,.0f} MB"
+        f"\nplanning a resume over {resume.ROWS:,} pictures, each time in a JVM just started: {statistics.median(spent):.1f} s"
+        f" ({min(spent):.1f} to {max(spent):.1f}); {read:,.0f} MB read of a table of {stored:,.0f} MB"
     )
     print(f"writing prompts over fine_t2i: {grammar.speed():,.0f} a second and core")
     compared, kept, by_cosine = grammar.survival()

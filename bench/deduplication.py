@@ -34,8 +34,8 @@ from bench.pairs import ROUNDS, seconds
 from bench.prompt_corpus import Prompt, corpus
 from conf.recipe import Deduplication
 from jobs.deduplicate_prompts import duplicates, embedded, to_compare
-from jobs.launch import start_spark
 from jobs.prompt_rounds import stored
+from jobs.session import start_spark
 from schemas.delta import Lakehouse, with_run
 from schemas.tables import TABLES
 from udfs.embedders import Vectors, minilm

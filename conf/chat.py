@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, JsonValue, model_validator
 
 from conf.loading import Frozen
+from conf.presets import LANGUAGE_MODELS, with_preset
 from conf.taxonomy import Slug
 
 _ONLY = {
@@ -40,6 +41,9 @@ class LanguageModel(Frozen):
     kind: Literal["openai", "transformers"]
     model: str
     revision: str | None = Field(default=None, description="the commit; of a server the one that it was started with")
+    preset: str | None = Field(
+        default=None, description="fine_t2i: the paper's temperature and top_p (conf/presets.py)"
+    )
     temperature: float = Field(ge=0, le=2)
     top_p: float = Field(default=1.0, gt=0, le=1)
     max_tokens: int = Field(default=512, ge=1, description="of an answer")
@@ -58,6 +62,11 @@ class LanguageModel(Frozen):
     # in process
     dtype: Literal["float32", "float16", "bfloat16"] = "bfloat16"
     batch_size: int = Field(default=16, ge=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, entry: Any) -> Any:
+        return with_preset(entry, LANGUAGE_MODELS)
 
     @model_validator(mode="after")
     def _what_belongs_to_its_kind(self) -> LanguageModel:

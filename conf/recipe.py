@@ -14,6 +14,7 @@ from conf.chat import LanguageModel
 from conf.instruction import load_instruction
 from conf.loading import Frozen, RecipeError, load, unknown
 from conf.policy import Policy, load_policy
+from conf.presets import DEDUPLICATION, with_preset
 from conf.scores import IMAGE_SCORERS, PROMPT_JUDGES, SCORES
 from conf.taxonomy import Slug, Taxonomy, load_taxonomy
 
@@ -87,14 +88,23 @@ class Deduplication(Frozen):
     """Two prompts whose embeddings' cosine reaches `similarity` are one.
 
     With the guard only if they also have one style and category, and state the same numbers, colors, relations,
-    absences and quoted texts. The paper's rule is {similarity: 0.8, guard: false}; its comparison of every pair, for up to 200,000 prompts, is cells: 1.
+    absences and quoted texts.
     """
 
+    preset: str | None = Field(
+        default=None,
+        description="fine_t2i: the paper's cosine alone; fine_t2i_every_pair: of every two prompts (conf/presets.py)",
+    )
     similarity: float = Field(default=0.8, gt=0, le=1)
     guard: bool = True
     embedder: SentenceModel | None = Field(default=None, description="None: all-MiniLM-L6-v2, which a package ships")
     cells: int = Field(default=128, ge=1, description="k-means cells of a large set of prompts; 1 compares every pair")
     probes: int = Field(default=4, ge=0, description="further cells, the nearest ones, that a prompt is compared with")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_preset(cls, entry: Any) -> Any:
+        return with_preset(entry, DEDUPLICATION)
 
 
 class Screen(Frozen):

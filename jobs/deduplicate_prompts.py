@@ -21,7 +21,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from conf.recipe import Deduplication
-from jobs.launch import Context, JobError, main
+from jobs.endings import JobError
+from jobs.launch import Context, main
 from jobs.lock import table_lock
 from jobs.prompt_rounds import compared_in_places, stored
 from jobs.specs import embedder_spec
@@ -178,7 +179,7 @@ def _refuse_too_many(rows: int) -> None:
     if rows > ALL_PAIRS_AT_MOST:
         raise JobError(
             f"deduplication.cells: 1 compares every pair of {rows:,} prompts; that is allowed up to"
-            f" {ALL_PAIRS_AT_MOST:,}. Set it to 128, or leave it out."
+            f" {ALL_PAIRS_AT_MOST:,}. Set it to 128, or leave it (and preset: fine_t2i_every_pair) out."
         )
 
 

@@ -21,7 +21,8 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from conf.recipe import Recipe
 from conf.scores import SCORES
-from jobs.launch import Context, JobError, main
+from jobs.endings import JobError
+from jobs.launch import Context, main
 from jobs.lock import table_lock
 from jobs.manifest import describe, manifest_text, with_files, write_manifest, write_side_files
 from jobs.published_policy import check_published

@@ -6,38 +6,26 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
-import logging
-import os
-import re
-import shlex
 import signal
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JError
 
 from conf.loading import RecipeError
 from conf.recipe import Recipe, load_recipe
-from udfs.device import accelerators
-from udfs.errors import ExplainedError
+from jobs.endings import guarded, interrupt, quiet_about_the_jvm
+from jobs.session import on_databricks, start_spark
+from schemas.folders import has_commits, local_root, local_table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from schemas.delta import Lakehouse
-
-
-EVERY_CORE = "local[*,3]"  # the master of conf/spark-defaults.conf
-
-
-class JobError(RuntimeError):
-    """A job cannot go on; the message says why and what to do. What was committed stays."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +61,7 @@ class Context:
 
     def sql_command(self, query: str) -> str:
         """What to type to ask this recipe's tables."""
-        if "://" in self.recipe.lakehouse:  # make sql reads what lies on this machine
+        if local_root(self.recipe.lakehouse) is None:  # make sql reads what lies on this machine
             return f"in a notebook or SQL editor: {query}"
         config = "" if self.recipe.path.as_posix() == "conf/demo.yaml" else f" CONFIG={self.recipe.path}"
         return f'make sql{config} QUERY="{query}"'
@@ -116,7 +104,7 @@ def main(
             help="try N rows into a contact sheet; write nothing to the lakehouse",
         )
     options = vars(parser.parse_args())
-    sys.exit(_guarded(lambda: _launch(run, options, check)))
+    sys.exit(guarded(lambda: _launch(run, options, check)))
 
 
 def _positive(text: str) -> int:
@@ -137,9 +125,9 @@ def _launch(run: Job, options: dict[str, Any], check: Job) -> None:
         recipe, catalog_schema, **{k: options[k] for k in ("plan", "retry", "sample") if k in options}
     )
     if not on_databricks():
-        _quiet_about_the_jvm(context.spark)
+        quiet_about_the_jvm(context.spark)
     # Spark's own handler asks the JVM to cancel its jobs, on the connection that waits for an answer.
-    signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGINT, interrupt)
     try:
         check(context)
         run(context)
@@ -148,10 +136,6 @@ def _launch(run: Job, options: dict[str, Any], check: Job) -> None:
         if not on_databricks():
             with contextlib.suppress(Py4JError, ConnectionError):  # Ctrl-C reaches the JVM of spark-submit too
                 context.spark.stop()
-
-
-def on_databricks() -> bool:
-    return "DATABRICKS_RUNTIME_VERSION" in os.environ
 
 
 def check_shared(recipe: Recipe) -> None:
@@ -180,49 +164,15 @@ def open_context(recipe: Recipe, catalog_schema: str | None = None, **flags: Any
     return Context(spark, recipe, lakehouse, uuid.uuid4().hex[:16], **flags)
 
 
-def task_slots(spark: SparkSession) -> int:
-    """Tasks that run at once: the cores, or on a cluster whose tasks take a GPU each, the GPUs."""
-    context = cast(Any, spark)._jsc.sc()
-    profile = context.resourceProfileManager().defaultResourceProfile()
-    return max(1, context.maxNumConcurrentTasks(profile))
-
-
-def start_spark(name: str) -> SparkSession:
-    """The session; its properties come from spark-submit's properties file (set-up puts the embedded default's into the
-    environment).
-    """
-    from pyspark import SparkConf, SparkContext
-    from pyspark.sql import SparkSession
-
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    # Here for every cluster: the views' long case expressions make the optimizer's inferred constraints grow without end
-    # (3 GB and minutes).
-    builder = SparkSession.builder.config("spark.sql.constraintPropagation.enabled", "false")
-    # A worker holds an accelerator and its model as long as it lives: no more workers than accelerators.
-    cast(Any, SparkContext)._ensure_initialized()  # before it a SparkConf reads neither the defaults nor spark-submit's
-    if (devices := accelerators()) and SparkConf().get("spark.master") == EVERY_CORE:
-        builder = builder.master(f"local[{devices},3]")
-    spark = builder.appName(name).getOrCreate()
-    try:
-        cast(Any, spark)._jvm.io.delta.tables.DeltaTable  # noqa: B018
-        spark.sql("select 1 as one").first()
-    except Exception as error:
-        raise JobError(
-            f"Spark does not start with Delta Lake ({error}). Run `make set-up`, or pass --packages with the Delta jar of conf/spark-defaults.conf."
-        ) from None
-    return spark
-
-
 def check_owner(recipe: Recipe) -> None:
     """Stop before Spark does any work if the lakehouse belongs to another recipe or a table has another schema version."""
     from deltalake import DeltaTable
 
-    from schemas.delta import local_table
     from schemas.tables import TABLES
 
     for name in TABLES:
         path = local_table(recipe.lakehouse, name)
-        if (path / "_delta_log").is_dir():
+        if has_commits(path):
             check_properties(recipe, name, DeltaTable(path).metadata().configuration)
 
 
@@ -241,94 +191,3 @@ def check_properties(recipe: Recipe, table: str, properties: Mapping[str, str]) 
             f"{recipe.path}: lakehouse: the table {table} in {recipe.lakehouse} has schema version {version},"
             f" this Goldpan writes version {SCHEMA_VERSION}. Use the Goldpan that wrote it, or another folder."
         )
-
-
-def _guarded(work: Callable[[], None]) -> int:
-    """Run `work`; turn what a person can mend into one sentence on stderr, and SIGTERM into what Ctrl-C does."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        work()
-    except (RecipeError, JobError) as error:
-        print(error, file=sys.stderr, flush=True)
-        return 2 if isinstance(error, RecipeError) else 1
-    except KeyboardInterrupt as stopped:
-        if not stopped.args:
-            _say_stopped()
-        return 130
-    except Exception as error:
-        said = explained(error)
-        if said is None:
-            raise
-        print(f"{said} What was committed stays; then go on with: {_same_command()}", file=sys.stderr, flush=True)
-        return 1
-    return 0
-
-
-def explained(error: Exception) -> str | None:
-    """The sentence in an error that a person can mend: the driver's own, a worker's, or one of the JVM's."""
-    text = str(error)
-    if isinstance(error, ExplainedError):
-        return text
-    for module, name, sentence in re.findall(r"^(udfs\.[\w.]+)\.(\w+): (.+)$", text, re.MULTILINE):
-        found = getattr(import_module(module), name, None)
-        if isinstance(found, type) and issubclass(found, ExplainedError):
-            return str(sentence)
-    if raised := re.search(r"\[USER_RAISED_EXCEPTION\] (.+?)(?: SQLSTATE|$)", text, re.MULTILINE):
-        return raised[1]
-    if not _jvm_answers():
-        return "Spark's JVM has ended: it was stopped, or killed because the machine was short of memory."
-    if os.strerror(errno.ENOSPC) in text:
-        return (
-            f"{os.strerror(errno.ENOSPC)}: the disk of the lakehouse or of Spark's own files (spark.local.dir) is full."
-            " Make room."
-        )
-    return None
-
-
-def _jvm_answers() -> bool:
-    """True also where no JVM was started yet. A dead one shows as many errors: refused, reset, a class that is not there."""
-    from pyspark import SparkContext
-
-    if SparkContext._gateway is None:
-        return True
-    try:
-        cast(Any, SparkContext._gateway.jvm).System.nanoTime()
-    except (Py4JError, OSError):
-        return False
-    return True
-
-
-def _quiet_about_the_jvm(spark: SparkSession) -> None:
-    """That the JVM has ended is said once, by `explained`; PySpark and py4j would print a traceback each besides."""
-    logging.getLogger().addFilter(lambda record: record.msg != "Exception while sending command.")
-    server = cast(Any, spark.sparkContext)._accumulatorServer
-    printed = server.handle_error
-
-    def handle_error(request: object, client_address: object) -> None:
-        if not isinstance(sys.exception(), (EOFError, ConnectionError)):
-            printed(request, client_address)
-
-    server.handle_error = handle_error
-
-
-def _interrupt(signum: int, frame: object) -> None:
-    logging.disable()  # py4j logs the traceback of what it was waiting for
-    _say_stopped()  # at once: what is printed goes through the JVM of spark-submit, which ends as well
-    raise KeyboardInterrupt("said")
-
-
-def _say_stopped() -> None:
-    print(f"Stopped. What was committed stays; go on with: {_same_command()}", file=sys.stderr, flush=True)
-
-
-def _same_command() -> str:
-    script, *arguments = sys.argv
-    with contextlib.suppress(ValueError):  # a script elsewhere keeps its whole path
-        script = str(Path(script).resolve().relative_to(Path.cwd()))
-    return shlex.join([spark_submit(), script, *arguments])
-
-
-def spark_submit() -> str:
-    """What to type: where the set-up has put it, it is on no PATH."""
-    own = Path(".venv/bin/spark-submit")
-    return str(own) if own.exists() else "spark-submit"

@@ -8,28 +8,36 @@ import os
 import socket
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobs.launch import Context, JobError
+from jobs.endings import JobError
+from jobs.launch import Context
+from schemas.folders import local_root
 from udfs.device import open_shared
 from udfs.ids import content_id
+
+_interrupted: list[ExitStack] = []  # what a lock that was held then keeps open
 
 
 @contextmanager
 def table_lock(context: Context, table: str) -> Iterator[None]:
     """Hold `table` while the block runs. JobError if another driver holds it, saying which.
 
-    The lock is the kernel's (flock), so a killed driver leaves none behind. Of an object store it is this machine's own;
-    between machines the workflow's max_concurrent_runs: 1 does the same.
+    The lock is the kernel's (flock), so a killed driver leaves none behind; one that is interrupted holds it to its end. Of an
+    object store it is this machine's own; between machines the workflow's max_concurrent_runs: 1 does the same.
     """
-    root = context.recipe.lakehouse.removeprefix("file:")
-    path = Path(root) / "_locks" / f"{table}.lock"
-    if "://" in root:  # no folder of its own, in which a second user of this machine could make no file
-        path = Path(tempfile.gettempdir()) / f"goldpan-{content_id(root)}-{table}.lock"
+    root = local_root(context.recipe.lakehouse)
+    if root is not None:
+        path = root / "_locks" / f"{table}.lock"
+    else:  # no folder of its own, in which a second user of this machine could make no file
+        path = Path(tempfile.gettempdir()) / f"goldpan-{content_id(context.recipe.lakehouse)}-{table}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open_shared(path, "r+") as handle:  # for writing, whoever made it: it says who holds the table
+    with ExitStack() as until:
+        handle = until.enter_context(
+            open_shared(path, "r+")
+        )  # for writing, whoever made it: it says who holds the table
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -48,4 +56,8 @@ def table_lock(context: Context, table: str) -> Iterator[None]:
             )
         )
         handle.flush()
-        yield
+        try:
+            yield
+        except KeyboardInterrupt:  # Spark may be at a commit still: it is stopped before this process ends
+            _interrupted.append(until.pop_all())
+            raise

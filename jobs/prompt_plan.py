@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from conf.recipe import GRAMMAR, Recipe
 from jobs.launch import Context
+from jobs.lock import table_lock
 from jobs.specs import chat_spec
 from udfs.allotment import Cell, allotted, to_add
 from udfs.chat import Chat
@@ -45,15 +46,12 @@ def keep(context: Context, plan: Mapping[Cell, int]) -> None:
         said = "; ".join(f"{writer} {asked:,}" for writer, asked in sorted(sums.items()))
         context.say(f"prompt_plan: {sum(plan.values()):,} prompts in {len(plan):,} cells{': ' if said else ''}{said}")
         return
-    rows = context.lakehouse.read("prompt_plan").select(*COLUMNS, "asked").collect()
-    if {tuple(row[:-1]): row["asked"] for row in rows} == dict(plan):
-        return
-    frame = context.lakehouse.rows(
-        "prompt_plan",
-        [dict(zip(COLUMNS, cell, strict=True)) | {"asked": asked} for cell, asked in plan.items()],
-        context.run_id,
-    )
-    context.lakehouse.replace("prompt_plan", frame)
+    with table_lock(context, "prompt_plan"):
+        rows = context.lakehouse.read("prompt_plan").select(*COLUMNS, "asked").collect()
+        if {tuple(row[:-1]): row["asked"] for row in rows} == dict(plan):
+            return
+        cells = [dict(zip(COLUMNS, cell, strict=True)) | {"asked": asked} for cell, asked in plan.items()]
+        context.lakehouse.replace("prompt_plan", context.lakehouse.rows("prompt_plan", cells, context.run_id))
 
 
 def of_writer(plan: Mapping[Cell, int], writer: str) -> dict[Cell, int]:

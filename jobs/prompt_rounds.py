@@ -1,7 +1,7 @@
 """Rounds of comparing: which prompt stands for which, over as many tasks as there are places to compare in.
 
 A round first asks what is new among the kept: every open prompt is compared with those that live in the cells it
-visits, and one that is like them is a duplicate. Then every place (a set that the guard makes, or a cell of a large one)
+visits and with those that visit its own, and one that is like them is a duplicate. Then every place (a set that the guard makes, or a cell of a large one)
 is gone through in order of precedence: a prompt like a kept one of its place is that one's duplicate, another is kept
 there for now. Last, those that are kept for now visit the next nearest cells. One that meets no similar prompt ahead of
 it is kept for good; one that meets a prompt so kept is its duplicate, whichever of the two visited the other. What is
@@ -63,8 +63,11 @@ def _rounds(placed: DataFrame, similarity: float, tasks: int) -> Iterator[DataFr
     compare = second_pass(similarity)
     while True:
         if not fresh.isEmpty():
-            met_known = _visits(fresh, pending, tasks).mapInArrow(compare, schema=from_arrow_schema(NEAR))
-            yield (gone := stored(_most_similar(met_known)))
+            there, back = (
+                _visits(*sides, tasks).mapInArrow(compare, schema=from_arrow_schema(NEAR))
+                for sides in ((fresh, pending), (pending, fresh))
+            )
+            yield (gone := stored(_most_similar(there.unionByName(back))))
             pending = stored(pending.join(gone, "prompt_id", "left_anti"))
         places = _by_place(kept, pending, tasks)
         local = stored(places.mapInArrow(first_pass(similarity), schema=from_arrow_schema(LOCAL)))
@@ -109,7 +112,9 @@ def _by_place(known: DataFrame, pending: DataFrame, tasks: int) -> DataFrame:
 def _visits(hosts: DataFrame, guests: DataFrame, tasks: int) -> DataFrame:
     """The guests in the cells that they visit, with the hosts that live there, for the second pass."""
     columns = [name for name in PLACED.names if name != "cell"]
+    inhabited = hosts.select("set", "cell").distinct()
     visitors = guests.select(*columns, F.explode("visits").alias("cell"), F.lit(True).alias("visitor"))
+    visitors = visitors.join(inhabited, ["set", "cell"], "left_semi")
     visited = visitors.select("set", "cell").distinct()
     living = hosts.join(visited, ["set", "cell"], "left_semi").withColumn("visitor", F.lit(False))
     return _spread(living.unionByName(visitors), tasks)

@@ -8,7 +8,7 @@ from pathlib import Path
 from conf.paths import resolve
 from conf.recipe import Recipe
 from conf.scores import PROMPT_JUDGES
-from jobs.launch import JobError
+from jobs.endings import JobError
 from jobs.specs import chat_spec
 from udfs.chat_enhancer import NAMES, ChatEnhancer
 from udfs.embedders import minilm

@@ -9,7 +9,8 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from conf.recipe import Recipe
-from jobs.launch import Context, JobError, spark_submit
+from jobs.endings import JobError, spark_submit
+from jobs.launch import Context
 from jobs.prompt_screens import enhancer
 from jobs.specs import generator_spec, judge_model
 from udfs.captioners import SourceTextCaptioner

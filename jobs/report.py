@@ -15,6 +15,7 @@ from jobs.contact_sheet import Cell, save_side_by_side
 from jobs.launch import Context, main
 from jobs.sql import open_lakehouse
 from jobs.sql_translation import translate
+from schemas.folders import local_root
 
 Row = dict[str, Any]
 Ask = Callable[[str], list[Row]]
@@ -76,10 +77,10 @@ def report(context: Context) -> None:
 
 def asker(context: Context) -> Ask:
     """A function from SQL to rows: DuckDB's where the tables lie in a folder of this machine, else Spark's."""
-    folder = context.recipe.lakehouse.removeprefix("file:")
-    if context.lakehouse.catalog_schema is not None or not Path(folder).is_dir():
+    folder = local_root(context.recipe.lakehouse)
+    if context.lakehouse.catalog_schema is not None or folder is None or not folder.is_dir():
         return lambda question: [row.asDict() for row in context.spark.sql(question).collect()]
-    connection = open_lakehouse(folder)
+    connection = open_lakehouse(str(folder))
 
     def ask(question: str) -> list[Row]:
         answer = connection.execute(translate(question))

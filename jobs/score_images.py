@@ -12,7 +12,8 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 
-from jobs.launch import Context, JobError, main
+from jobs.endings import JobError
+from jobs.launch import Context, main
 from jobs.lock import table_lock
 from jobs.merging import scorer_failed, unmerged
 from jobs.published_policy import check_published

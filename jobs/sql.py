@@ -19,6 +19,7 @@ from conf.loading import RecipeError
 from conf.recipe import load_recipe
 from jobs.sql_prompt import ask, prompt
 from jobs.sql_translation import duckdb_type, register_views
+from schemas.folders import has_commits, local_root
 from schemas.sql_views import view_texts
 from schemas.tables import TABLES, Table
 
@@ -46,12 +47,12 @@ def main() -> int:
 
 def open_lakehouse(root: str, views: Iterable[str] | None = None) -> duckdb.DuckDBPyConnection:
     """A DuckDB session with the tables below `root` as they are now, and the views (None: all). RecipeError if nothing ran."""
-    folder = Path(root.removeprefix("file:"))
-    if "://" in root.removeprefix("file:"):
+    folder = local_root(root)
+    if folder is None:
         raise RecipeError(
             f"{root}: `make sql` reads a lakehouse in a folder of this machine only. Ask this one in Spark SQL."
         )
-    if not any((folder / name / "_delta_log").is_dir() for name in TABLES):
+    if not any(has_commits(folder / name) for name in TABLES):
         raise RecipeError(f"{folder}: there is no lakehouse yet. Run `make demo` (or the jobs of this recipe) first.")
     connection = duckdb.connect(config={"python_enable_replacements": False})
     connection.execute("set timezone = 'UTC'")
@@ -63,7 +64,7 @@ def open_lakehouse(root: str, views: Iterable[str] | None = None) -> duckdb.Duck
 
 def register_table(connection: duckdb.DuckDBPyConnection, table: Table, path: Path) -> None:
     """The Delta table at `path` under its bare name; a column, or a table, that is not there yet is there and empty."""
-    files = DeltaTable(path).file_uris() if (path / "_delta_log").is_dir() else []
+    files = DeltaTable(path).file_uris() if has_commits(path) else []
     if not files:
         create_empty(connection, table)
         return

@@ -15,10 +15,13 @@ from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from jobs.launch import Context, JobError, task_slots
+from jobs.endings import JobError
+from jobs.launch import Context
 from jobs.lock import table_lock
+from jobs.session import task_slots
 from schemas.delta import with_run
 from schemas.tables import STRATUM, TABLES
+from udfs.captioners import NoCaptionError
 from udfs.chat import CutOffError, EmptyAnswerError, FilteredError, JsonAnswerError, RefusedError, ResidueError
 from udfs.harness import Stage
 from udfs.text_judges import VerdictError
@@ -28,14 +31,15 @@ _PROBE_ROWS_A_TASK = 32  # the first wave of a table without history: enough to 
 _BESIDE_THE_MODEL = 4  # a row may take this many times its model's seconds (decoding, writing) before waves get smaller
 _WAVES_A_WINDOW = 50
 MIN_ROWS_FOR_CEILING = 20  # a few say little
-# Answers of a language model that cannot be used. Like bad pictures they are expected and nobody can mend them, so they
-# have a ceiling of their own.
+# Answers of a language model that cannot be used, and files that people brought. They are expected and nobody can mend them
+# here, so they have a ceiling of their own.
 _UNUSABLE = [
     error.__name__
     for error in (
-        CutOffError, EmptyAnswerError, FilteredError, JsonAnswerError, RefusedError, ResidueError, VerdictError
+        CutOffError, EmptyAnswerError, FilteredError, JsonAnswerError, RefusedError, ResidueError, VerdictError, NoCaptionError
     )
 ]  # fmt: skip
+_OF_FILES = "photos"  # its errors are all of that kind
 _MAX_UNUSABLE_FRACTION = 0.5
 _STRATA_SHOWN = 50  # of a plan
 _PARTITION_BITS = 33  # monotonically_increasing_id: the partition above, the row in it below
@@ -80,7 +84,7 @@ def run_waves(
     transform: a wave's rows -> rows of `table` without wave, run_id and created_at. alike: which rows of the table are of
     the same model, so that their seconds say how long these will take; all of them if None.
     Raises JobError when more than recipe.run.max_error_fraction of the rows are errors, or more than a half unusable answers
-    of a language model; the committed waves stay.
+    of a language model or files; the committed waves stay.
     """
     order = ("tried", *order) if "tried" in todo.columns else order
     alike = F.lit(True) if alike is None else alike
@@ -203,7 +207,7 @@ def _commit(context: Context, table: str, frame: DataFrame, wave: int) -> tuple[
     is_error = is_unusable = F.lit(False)
     if "status" in frame.columns:
         is_error = F.col("status") == "error"
-        is_unusable = is_error & F.col("error_class").isin(_UNUSABLE)
+        is_unusable = is_error & (F.lit(table == _OF_FILES) | F.col("error_class").isin(_UNUSABLE))
     seconds = F.avg("seconds") if "seconds" in frame.columns else F.lit(None).cast("double")
     seen = with_run(frame, context.run_id).observe(
         counts,
@@ -238,7 +242,7 @@ def _check_ceiling(context: Context, table: str, progress: Progress) -> None:
     failed, why = progress.errors - progress.unusable, f"run.max_error_fraction = {ceiling:g} allows"
     if failed <= ceiling * progress.done:
         ceiling = max(ceiling, _MAX_UNUSABLE_FRACTION)
-        failed, why = progress.unusable, f"the {ceiling:.0%} of unusable answers that are tolerated"
+        failed, why = progress.unusable, f"the {ceiling:.0%} of unusable answers or files that are tolerated"
     if failed > ceiling * progress.done:
         raise JobError(
             f"{table}: {failed:,} of {progress.done:,} {progress.noun} are errors, more than {why}."

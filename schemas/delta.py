@@ -4,8 +4,12 @@ version.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import fcntl
+import os
+import shutil
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ from pyspark.sql import Column as SqlColumn
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from schemas.folders import has_commits, local_root, local_table
 from schemas.sql_views import forget_views
 from schemas.tables import IMAGE_SCORES, SCHEMA_VERSION, TABLES, Column, Table
 
@@ -46,7 +51,8 @@ class Lakehouse:
 
     def create(self) -> None:
         """Create what is missing, and register every table under its bare name in this session."""
-        with ThreadPoolExecutor(4) as pool:  # a commit waits for the disk and the log, hardly for a core
+        with _alone_in(local_root(self.root)), ThreadPoolExecutor(4) as pool:
+            # a commit waits for the disk and the log, hardly for a core
             list(pool.map(self._create, TABLES.values()))
         self.register()
 
@@ -137,8 +143,11 @@ class Lakehouse:
 
     def _create(self, table: Table) -> None:
         # On this machine's disk the log's first file says it at once; Spark takes a job for each table.
-        if any((local_table(self.root, table.name) / "_delta_log").glob("*.json")):
+        folder = local_table(self.root, table.name)
+        if has_commits(folder):
             return
+        # A run that was killed here left a log without a commit: Delta neither reads it nor makes the table.
+        shutil.rmtree(folder / "_delta_log", ignore_errors=True)
         builder = DeltaTable.createIfNotExists(self.spark).location(self.path(table.name)).comment(table.comment)
         for column in table.columns:
             builder = builder.addColumn(column.name, column.type, nullable=not column.required, comment=column.comment)
@@ -174,9 +183,19 @@ def _can_be_skipped(column: Column, table: Table) -> bool:
     return simple and column.name not in (*table.unindexed, *table.partitioned_by)
 
 
-def local_table(root: str, table: str) -> Path:
-    """Where a table lies on this machine's disk, for readers without a JVM."""
-    return Path(root.removeprefix("file:")) / table
+@contextmanager
+def _alone_in(folder: Path | None) -> Iterator[None]:
+    """One process at a time makes the tables below the folder; another waits for it."""
+    if folder is None:
+        yield
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _newer(name: str) -> str:

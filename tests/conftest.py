@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.session import SESSION
 from schemas.delta import Lakehouse
 
 os.environ["PYSPARK_PYTHON"] = sys.executable
@@ -23,11 +24,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """The embedded default's session with fewer shuffle partitions; its warehouse lies in a temporary folder."""
     warehouse = tmp_path_factory.mktemp("warehouse")
+    builder = SparkSession.builder.appName("goldpan tests").master("local[2]")
+    for key, value in SESSION.items():
+        builder = builder.config(key, value)
     session = (
-        SparkSession.builder.appName("goldpan tests")
-        .master("local[2]")
-        .config("spark.sql.shuffle.partitions", "2")
-        .config("spark.sql.constraintPropagation.enabled", "false")  # as start_spark has it: minutes of planning
+        builder.config("spark.sql.shuffle.partitions", "2")
         # Tables of a few rows: compiling a query takes longer than interpreting it.
         .config("spark.sql.codegen.wholeStage", "false")
         .config("spark.sql.codegen.factoryMode", "NO_CODEGEN")

@@ -16,6 +16,10 @@ _GENERATOR = Generator(
 )  # fmt: skip
 
 
+class Killed(BaseException):
+    """In the place of a signal that ends a run: nothing handles it. The tests' process lives on and runs again."""
+
+
 def small_recipe(lakehouse: Lakehouse, **parts: Any) -> Recipe:
     """The recipe that owns `lakehouse`; `parts` replace its fields."""
     root = Path(lakehouse.root)

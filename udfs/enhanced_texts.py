@@ -10,6 +10,8 @@ import pyarrow as pa
 from udfs import screens
 from udfs.atoms import ARROW, Atom
 from udfs.enhancers import GrammarEnhancer
+from udfs.errors import ExplainedError
+from udfs.harness import free_memory, is_fatal, is_out_of_memory
 from udfs.held_atoms import stated
 from udfs.screens import Screener, Screens
 
@@ -115,7 +117,7 @@ class EnhancingScreener:
     def run(self, batch: list[Row]) -> list[Row | Exception]:
         made = self._made(batch)
         good = [(row, *answer) for row, answer in zip(batch, made, strict=True) if not isinstance(answer, Exception)]
-        screened = iter(self._screener.run([self._prepared(*item) for item in good]))
+        screened = iter(self._screened(good))
         return [answer if isinstance(answer, Exception) else self._joined(answer, next(screened)) for answer in made]
 
     def finish(self, row: Row, result: Row) -> Row:
@@ -125,6 +127,27 @@ class EnhancingScreener:
         lacking = [row for row in batch if not row.get("made")]
         new = iter(self._enhancer.enhance(lacking) if lacking else [])
         return [(row["made"]["text"], row["made"]["atoms"]) if row.get("made") else next(new) for row in batch]
+
+    def _screened(self, texts: list[tuple[Row, str, list[Atom] | None]]) -> list[Row | Exception]:
+        """The screens of texts that are there. What raises is halved here until it is one text's own: udfs/harness.py would
+        halve the whole batch, and each half would ask, and pay, for its texts again.
+        """
+        if not texts:
+            return []
+        try:
+            return self._screener.run([self._prepared(*text) for text in texts])
+        except Exception as error:
+            if is_fatal(error) or isinstance(error, ExplainedError):
+                raise
+            # without its frames what they hold is free before the halves run
+            error.__traceback__ = error.__context__ = error.__cause__ = None
+            failure = error
+        if len(texts) == 1:
+            return [failure]
+        if is_out_of_memory(failure):
+            free_memory()
+        half = len(texts) // 2
+        return self._screened(texts[:half]) + self._screened(texts[half:])
 
     def _prepared(self, row: Row, text: str, atoms: list[Atom] | None) -> screens.Prepared:
         """The new text with the labels of the prompt, and to be held what the prompt states."""

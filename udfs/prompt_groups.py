@@ -177,6 +177,7 @@ def _near(table: pa.Table, similarity: float) -> pa.Table:
     guest, host, cosine = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     after = known[host] | (started[guest] > started[host])
     after |= (started[guest] == started[host]) & (ids[guest] > ids[host])
+    after &= ~known[guest]
     later, earlier = np.where(after, guest, host), np.where(after, host, guest)
     columns = (ids[later], ids[earlier], cosine.astype(np.float64).round(_DECIMALS))
     return pa.table([pa.array(column) for column in columns], schema=NEAR)

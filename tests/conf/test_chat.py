@@ -43,6 +43,8 @@ IN_PROCESS = {"name": "llama", "kind": "transformers", "model": "m", "temperatur
         (IN_PROCESS | {"options": {"token": "sk-123"}}, "options holds token"),
         (ENDPOINT | {"options": {"date": date(2024, 7, 26)}}, "valid JSON"),
         (ENDPOINT | {"top_p": 0}, "greater than 0"),
+        (ENDPOINT | {"preset": "fine_t2"}, "preset: 'fine_t2' is not known. Allowed: fine_t2i. Did you mean 'fine_t2i'?"),
+        (ENDPOINT | {"preset": ["fine_t2i"]}, "is not known. Allowed: fine_t2i"),
         (ENDPOINT | {"in_flight": 0}, "greater than or equal to 1"),
     ],
 )  # fmt: skip
@@ -62,6 +64,18 @@ def test_a_spec_holds_what_shapes_an_answer_and_no_place_or_key() -> None:
     assert spec.parameters == elsewhere.parameters
     warmer = chat_spec(entry.model_copy(update={"temperature": 1.5}))
     assert spec.parameters != warmer.parameters
+
+
+def test_a_preset_is_the_papers_sampling_and_rows_record_its_values(tmp_path: Path) -> None:
+    entry: dict[str, Any] = {key: value for key, value in IN_PROCESS.items() if key != "temperature"}
+    entry["model"] = str(tmp_path)
+    with pytest.raises(ValidationError, match="temperature"):
+        LanguageModel(**entry)
+    named = chat_spec(LanguageModel(**entry, preset="fine_t2i"))
+    assert (named.parameters["temperature"], named.parameters["top_p"]) == (1.4, 0.8)
+    assert named == chat_spec(LanguageModel(**entry, temperature=1.4, top_p=0.8))
+    own = chat_spec(LanguageModel(**entry, preset="fine_t2i", temperature=0.7))
+    assert (own.parameters["temperature"], own.parameters["top_p"]) == (0.7, 0.8)
 
 
 OPTIONS: dict[str, Any] = {

@@ -54,6 +54,33 @@ def test_fine_t2i_uses_no_generator_whose_output_may_not_train_and_pins_every_mo
     assert not {None, "main"} & set(revisions)
 
 
+@pytest.mark.parametrize(
+    ("entry", "rules"),
+    [
+        ({}, (0.8, True, 128)),
+        ({"preset": "fine_t2i"}, (0.8, False, 128)),
+        ({"preset": "fine_t2i_every_pair"}, (0.8, False, 1)),
+        ({"preset": "fine_t2i_every_pair", "similarity": 0.9, "guard": True}, (0.9, True, 1)),
+    ],
+)
+def test_a_preset_says_what_its_entry_leaves_out(
+    tmp_path: Path, entry: dict[str, Any], rules: tuple[float, bool, int]
+) -> None:
+    found = load(tmp_path, changed(deduplication=entry)).deduplication
+    assert (found.similarity, found.guard, found.cells) == rules
+
+
+def test_fine_t2i_writes_as_the_paper_does_and_its_enhancer_is_another_entry() -> None:
+    recipe = load_recipe(CONF / "fine_t2i.yaml")
+    sampling = {entry.name: (entry.kind, entry.temperature, entry.top_p) for entry in recipe.language_models}
+    assert sampling == {
+        "llama_3_1_8b": ("openai", 1.4, 0.8),
+        "llama_3_1_8b_in_process": ("transformers", 1.4, 0.8),
+        "llama_3_1_8b_enhancer": ("openai", 0.7, 1.0),
+    }
+    assert (recipe.deduplication.similarity, recipe.deduplication.guard) == (0.8, True)
+
+
 def test_a_recipe_is_frozen(tmp_path: Path) -> None:
     recipe = load(tmp_path, DEMO)
     with pytest.raises(ValueError, match="frozen"):
@@ -79,6 +106,8 @@ BAD = [
     ({"deduplication__similarity": 1.5}, r"deduplication.similarity: .*less than or equal to 1.*found 1.5"),
     ({"deduplication__similarity": 0}, r"deduplication.similarity: .*greater than 0"),
     ({"deduplication__cells": 0}, r"deduplication.cells: .*greater than or equal to 1"),
+    ({"deduplication": {"preset": "fine_t2i_every"}},
+     r"deduplication: preset: 'fine_t2i_every' is not known. Allowed: fine_t2i, fine_t2i_every_pair. Did you mean 'fine_t2i_every_pair'\?"),
     ({"generation__generators": []}, r"generation.generators: .*at least 1"),
     ({"generation__generators__0__dtype": "float64"}, r"generators.0.dtype: .*'float32', 'float16' or 'bfloat16'"),
     ({"generation__generators__0__guidance_argument": "cfg"}, r"guidance_argument: .*'guidance_scale'"),

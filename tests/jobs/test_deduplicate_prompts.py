@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 
 from conf.recipe import Deduplication, Run
 from jobs import deduplicate_prompts
-from jobs.launch import Context, JobError
+from jobs.endings import JobError
+from jobs.launch import Context
 from schemas.delta import Lakehouse, with_run
 from schemas.tables import TABLES
 from tests.recipes import small_recipe

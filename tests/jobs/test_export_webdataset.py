@@ -18,12 +18,13 @@ from pyspark.sql import SparkSession
 from conf.loading import RecipeError
 from conf.recipe import Release, Scorer
 from jobs import export_webdataset
+from jobs.endings import JobError
 from jobs.export_webdataset import decisions_stored
-from jobs.launch import Context, JobError
+from jobs.launch import Context
 from jobs.release import lies_whole, shard_counts
 from schemas.delta import Lakehouse, with_run
 from schemas.tables import TABLES
-from tests.recipes import small_recipe
+from tests.recipes import Killed, small_recipe
 from tests.udfs.test_shards import FIFTEEN, photograph, sample
 from udfs.shards import shard_of
 
@@ -188,11 +189,11 @@ def test_a_run_that_is_cut_off_is_completed_with_the_same_bytes(
     one of three that is not whole is written again."""
 
     def cut(*_: Any) -> None:
-        raise KeyboardInterrupt
+        raise Killed
 
     with monkeypatch.context() as patch:
         patch.setattr(export_webdataset, step, cut)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Killed):
             export_webdataset.run(context)
     before = tree(shards)
     assert ("pan-001/manifest.json" in before) == (step == "_record")
@@ -222,11 +223,11 @@ def test_unfinished_work_on_another_kept_set_is_written_again(
     context: Context, shards: Path, spark: SparkSession, lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cut(*_: Any) -> None:
-        raise KeyboardInterrupt
+        raise Killed
 
     with monkeypatch.context() as patch:
         patch.setattr(export_webdataset, "write_manifest", cut)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Killed):
             export_webdataset.run(context)
     (shards / "pan-001" / CURATED / "train-000007.tar").write_bytes(b"of other work")
     other = [(row | {"caption": "said otherwise"}, image) for row, image in SAMPLES]

@@ -12,7 +12,8 @@ from pyspark.errors import PythonException
 
 from conf.recipe import PromptFile, Prompts
 from jobs import generate_prompts
-from jobs.launch import Context, explained
+from jobs.endings import explained
+from jobs.launch import Context
 from schemas.delta import Lakehouse
 from tests.recipes import small_recipe
 from udfs.ids import prompt_id

@@ -20,7 +20,7 @@ from jobs.launch import Context
 from schemas.delta import Lakehouse
 from schemas.sql_views import register_views
 from tests.chat_server import ChatServer, chat_server
-from tests.recipes import small_recipe
+from tests.recipes import Killed, small_recipe
 
 PASSING = ("429", "500", "half a body")  # once; asked again they are over
 LASTING = {
@@ -126,12 +126,12 @@ def test_what_was_committed_before_a_run_died_is_not_asked_again(
     def dying(self: Lakehouse, table: str, frame: DataFrame) -> None:
         if table == "prompts" and next(waves) == 1:
             frame.write.format("noop").mode("overwrite").save()  # its requests are answered, but never committed
-            raise KeyboardInterrupt
+            raise Killed
         append(self, table, frame)
 
     with chat_server(seconds=0, say=said) as server:
         monkeypatch.setattr(Lakehouse, "append", dying)
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(Killed):
             generate_prompts.run(context(lakehouse, server, 110))
         committed = {json.loads(row["request"])[-1]["content"] for row in lakehouse.read("prompts").collect()}
         before = Counter(server.asked)

@@ -15,7 +15,7 @@ import yaml
 
 from conf.loading import RecipeError
 from conf.recipe import Recipe, load_recipe
-from jobs import launch
+from jobs import endings, launch
 from schemas.delta import Lakehouse
 from schemas.tables import SCHEMA_VERSION
 
@@ -78,6 +78,8 @@ def test_a_lakehouse_that_only_spark_sees_is_refused_too(lakehouse: Lakehouse, r
 def test_an_empty_folder_and_an_own_lakehouse_are_fine(recipe_file: Path) -> None:
     recipe = load_recipe(recipe_file)
     launch.check_owner(recipe)
+    (Path(recipe.lakehouse) / "prompts" / "_delta_log").mkdir(parents=True)  # a run was killed while it made the table
+    launch.check_owner(recipe)
     a_table(recipe, "images", {"goldpan.recipe": "demo", "goldpan.schema_version": SCHEMA_VERSION})
     launch.check_owner(recipe)
 
@@ -108,7 +110,7 @@ def test_ctrl_c_says_how_to_go_on(capsys: pytest.CaptureFixture[str], monkeypatc
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sys, "argv", ["jobs/generate_images.py", "--config", "conf/demo.yaml"])
-    assert launch._guarded(interrupted) == 130
+    assert endings.guarded(interrupted) == 130
     assert "spark-submit jobs/generate_images.py --config conf/demo.yaml" in capsys.readouterr().err
 
 
@@ -120,7 +122,7 @@ def test_a_full_disk_is_a_sentence_whoever_found_it(
 
     monkeypatch.setattr(sys, "argv", [str(ROOT / "jobs" / "run_recipe.py"), "--config", "conf/demo.yaml"])
     monkeypatch.chdir(ROOT)
-    assert launch._guarded(full) == 1
+    assert endings.guarded(full) == 1
     said = capsys.readouterr().err
     assert said.startswith("No space left on device: the disk of the lakehouse")
     assert "What was committed stays; then go on with: " in said
@@ -132,7 +134,7 @@ def test_an_error_that_nobody_foresaw_is_not_hidden() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        launch._guarded(broken)
+        endings.guarded(broken)
 
 
 TRACE = """An exception was thrown from the Python worker: Traceback (most recent call last):
@@ -156,7 +158,7 @@ TRACE = """An exception was thrown from the Python worker: Traceback (most recen
     ],
 )
 def test_what_a_worker_says_to_people_is_said_alone(line: str, said: str | None) -> None:
-    assert launch.explained(RuntimeError(TRACE.format(line=line))) == said
+    assert endings.explained(RuntimeError(TRACE.format(line=line))) == said
 
 
 @pytest.mark.parametrize(("path", "config"), [("conf/demo.yaml", ""), ("mine/r.yaml", " CONFIG=mine/r.yaml")])
@@ -200,10 +202,10 @@ def test_flags_that_would_do_something_else_than_they_say_are_refused(
 
 
 MASTER_OF_TWO_GPUS = """
-from jobs import launch
-launch.accelerators = lambda: 2
+from jobs import session
+session.accelerators = lambda: 2
 if __name__ == "__main__":
-    print("master", launch.start_spark("t").sparkContext.master)
+    print("master", session.start_spark("t").sparkContext.master)
 """
 
 

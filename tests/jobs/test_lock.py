@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jobs.launch import JobError
+from jobs.endings import JobError
 from jobs.lock import table_lock
 from tests.users import another_user
 

@@ -9,7 +9,8 @@ from pyspark.sql import DataFrame, SparkSession
 
 from conf.policy import Best, Policy, Quota, Threshold
 from jobs import publish_views, published_policy
-from jobs.launch import Context, JobError
+from jobs.endings import JobError
+from jobs.launch import Context
 from schemas.delta import Lakehouse
 from tests.recipes import small_recipe
 

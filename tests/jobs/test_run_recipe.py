@@ -14,7 +14,7 @@ from jobs import last_run, report, run_recipe
 from jobs.launch import Context
 from schemas.delta import Lakehouse
 from tests.jobs.pictures import append
-from tests.recipes import small_recipe
+from tests.recipes import Killed, small_recipe
 
 DENIED = {"kind": "sha256", "value": "0" * 64, "reason": "a take-down"}
 
@@ -80,10 +80,10 @@ def test_the_export_looks_again_where_files_of_its_release_are_not_whole(
 
 def test_a_run_that_stopped_counts_for_nothing(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     def stops(name: str) -> run_recipe.Job:
-        raise KeyboardInterrupt
+        raise Killed
 
     monkeypatch.setattr(run_recipe, "job", stops)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Killed):
         run_recipe.run(context)
     assert last_run.last_run(context) is None
 

@@ -21,12 +21,13 @@ from pyspark.sql import Row, SparkSession
 from conf.loading import RecipeError
 from conf.recipe import Run, Scorer
 from jobs import score_images, waves
-from jobs.launch import Context, JobError
+from jobs.endings import JobError
+from jobs.launch import Context
 from jobs.score_functions import register_score_functions
 from jobs.scoring import pass_id, scorer_set, scorer_specs
 from schemas.delta import Lakehouse
 from tests.jobs.pictures import Shown, append, show
-from tests.recipes import small_recipe
+from tests.recipes import Killed, small_recipe
 from tests.tiny_scorers import clip, drawn, jpeg
 from udfs.scorers import SCORERS
 from udfs.scorers.columns import ScoreColumn
@@ -60,7 +61,7 @@ class Life:
         with redirect_stdout(out):
             try:
                 score_images.run(replace(context or self.context, recipe=recipe, run_id=name, **flags))
-            except (JobError, KeyboardInterrupt) as error:
+            except (JobError, Killed) as error:
                 self.errors[name] = error
         self.said[name] = out.getvalue()
         self.raw[name] = {
@@ -72,7 +73,7 @@ class Life:
 
 class KilledBeforeTheMerge(Lakehouse):
     def merge_scores(self, frame: object) -> None:
-        raise KeyboardInterrupt
+        raise Killed
 
 
 def clip_scorer(folder: Path) -> Scorer:
@@ -165,7 +166,7 @@ def test_an_undecodable_picture_is_an_error_row_and_has_no_scores(life: Life) ->
 
 
 def test_a_run_killed_before_its_merge_is_made_good_by_the_next(life: Life) -> None:
-    assert isinstance(life.errors["killed"], KeyboardInterrupt)
+    assert isinstance(life.errors["killed"], Killed)
     assert life.scores["killed"] == {}
     assert life.raw["merged"] == {}
     assert "scores: 3 pictures merged" in life.said["merged"]

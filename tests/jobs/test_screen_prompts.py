@@ -11,7 +11,8 @@ import pytest
 from conf.chat import LanguageModel
 from conf.recipe import Screen
 from jobs import screen_prompts
-from jobs.launch import Context, JobError
+from jobs.endings import JobError
+from jobs.launch import Context
 from jobs.prompt_screens import recipe_screens
 from schemas.delta import Lakehouse, with_run
 from tests.chat_server import chat_server

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,14 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.recipe import Run
-from jobs import waves
-from jobs.launch import Context, JobError, task_slots
+from jobs import lock, waves
+from jobs.endings import JobError
+from jobs.launch import Context
 from jobs.lock import table_lock
+from jobs.session import task_slots
 from jobs.waves import Progress, _next_wave, duration, numbered, run_waves, work_left
 from schemas.delta import Lakehouse
-from tests.recipes import small_recipe
+from tests.recipes import Killed, small_recipe
 
 
 @pytest.fixture
@@ -117,7 +119,9 @@ def test_answers_of_no_use_have_a_ceiling_of_their_own(context: Context, unusabl
         return captioned()(wave).withColumns(states)
 
     with (
-        pytest.raises(JobError, match="than the 50% of unusable answers that are tolerated") if stops else nullcontext()
+        pytest.raises(JobError, match="than the 50% of unusable answers or files that are tolerated")
+        if stops
+        else nullcontext()
     ):
         run_waves(few, "captions", todo, answered, order=["image_id"])
 
@@ -149,6 +153,23 @@ def test_a_second_driver_is_told_who_holds_the_table_and_a_killed_one_holds_noth
     other.kill()
     other.join()
     with table_lock(replace(context, run_id="run2"), "captions"):
+        pass
+
+
+def test_a_driver_that_is_interrupted_holds_its_lock_to_its_end(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spark may still be at the commit that Python no longer waits for."""
+    held: list[ExitStack] = []
+    monkeypatch.setattr(lock, "_interrupted", held)
+    with pytest.raises(KeyboardInterrupt), table_lock(context, "captions"):
+        raise KeyboardInterrupt
+    with pytest.raises(JobError, match="captions is being written by another run"), table_lock(context, "captions"):
+        pass
+    held.pop().close()
+    with pytest.raises(Killed), table_lock(context, "captions"):
+        raise Killed
+    with table_lock(context, "captions"):
         pass
 
 

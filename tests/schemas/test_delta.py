@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from conf.scores import SCORES
+from schemas import delta
 from schemas.delta import Lakehouse, with_run
+from schemas.folders import has_commits
 from schemas.tables import IMAGE_SCORES, PROMPT_SCORES, TABLES
 
 
@@ -30,6 +33,27 @@ def score_row(
 
 def merged(spark: SparkSession, lakehouse: Lakehouse, *rows: dict[str, Any]) -> None:
     lakehouse.merge_scores(frame(spark, "scores", list(rows)).withColumn("created_at", F.current_timestamp()))
+
+
+def test_two_runs_that_begin_at_once_make_the_tables_once(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delta, "TABLES", {name: TABLES[name] for name in ("prompts", "photos")})
+    houses = [Lakehouse(spark, str(tmp_path / "lakehouse"), "test") for _ in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(Lakehouse.create, houses))
+    assert [houses[0].version(name) for name in ("prompts", "photos")] == [0, 0]
+
+
+def test_a_run_that_was_killed_while_it_made_a_table_is_no_hindrance(spark: SparkSession, tmp_path: Path) -> None:
+    log = tmp_path / "lakehouse" / "prompts" / "_delta_log"
+    log.mkdir(parents=True)
+    (log / f".{0:020}.json.x.tmp").write_text("half a comm")
+    assert not has_commits(log.parent)
+    house = Lakehouse(spark, str(tmp_path / "lakehouse"), "test")
+    house._create(TABLES["prompts"])
+    assert has_commits(log.parent)
+    assert house.read("prompts").count() == 0
 
 
 def test_every_score_of_conf_has_its_column_and_every_column_its_score() -> None:

@@ -25,6 +25,9 @@ def answer(text: str) -> Answer:
         '<think>not </think> yet: {"prompt": "no"}</think>{"prompt": "a red cat"}',
         "{'prompt': 'a red cat',}",
         '{"prompt": "a red cat"',
+        '{"prompt": "a red cat"\n```',
+        "{'prompt': 'a red cat',} It's great.",
+        '{"prompt": "a red cat"} {"prompt": "a bl',  # the first is whole
         'The prompt: {"prompt": "a red cat"} I hope you like it.',
     ],
 )
@@ -35,9 +38,16 @@ def test_an_object_is_found_and_mended(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("I can't help with that.", "holds no JSON object: \"I can't help"),
-        ("[1, 2]", "holds no JSON object"),
-        ("{}", "holds no JSON object"),
+        ("I can't help with that.", "holds no whole JSON object: \"I can't help"),
+        ("[1, 2]", "holds no whole JSON object"),
+        ("{}", "holds no whole JSON object"),
+        ('{"prompt": "a red fox in the', 'holds no whole JSON object: \'{"prompt": "a red fox in the\''),
+        ('```json\n{"prompt": "a red fox in the\n```', "holds no whole JSON object"),
+        ('{"prompt": "a fox who\'s in the', "holds no whole JSON object"),
+        ('{"prompt": "a sign \\"SALE\\"', "holds no whole JSON object"),
+        ('{"prompt": "a sign "SALE" in the', "holds no whole JSON object"),
+        ('{"prompt": "', "holds no whole JSON object"),
+        ("{'prompt': 'a red fox in the", "holds no whole JSON object"),
         ('{"prompt": 7}', "does not follow the schema: 7 is not of type 'string'"),
         ('{"text": "a cat"}', "does not follow the schema: 'prompt' is a required property"),
     ],
