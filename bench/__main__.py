@@ -25,9 +25,8 @@ def main() -> int:
         f" ({min(spent):.1f} to {max(spent):.1f}); {read:,.0f} MB read of a table of {stored:,.0f} MB"
     )
     print(f"writing prompts over fine_t2i: {grammar.speed():,.0f} a second and core")
-    compared, kept, by_cosine = grammar.survival()
-    blocks = f"{grammar.BLOCKS} of the blocks of {grammar.PROMPTS:,}"
-    print(f"de-duplicating {compared:,} of them, {blocks}: {kept:.1%} kept, by the cosine alone {by_cosine:.1%}")
+    kept = grammar.survival(spark)
+    print(f"de-duplicating {grammar.PROMPTS:,} of them: {kept[True]:.1%} kept, by the cosine alone {kept[False]:.1%}")
     deduplication.measure(spark)
     spark.stop()
     return 0

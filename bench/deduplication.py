@@ -4,15 +4,16 @@
 style. The three get the same two cores; SemHash and ours the same vectors, whose making is timed apart. Ours is the
 whole job after the vectors: read the tables, compare, write prompt_duplicates.
 
-How it grows: with n prompts of m sets, and c cells in the large ones,
-  reading, placing, sorting, writing: a fixed time a prompt; two shuffles of 1.5 KB a prompt;
-  comparing: in a set of up to 16,384 prompts at most as many products of 384 numbers a prompt, 13 million operations; in a larger set n / c
-  of them in the own cell and probes * n / c in those it visits, only for prompts that are kept so far.
+How it grows: reading, placing, sorting and writing take a fixed time a prompt, with two shuffles of 1.5 KB each; comparing takes a time a
+pair. Of a set of n prompts every pair is compared up to WHOLE_SET of them, then those of a prompt's own cell and of `probes` more of
+`cells`. Two times of one size, with the guard (many sets) and without (one), say what a prompt and what a pair takes; a larger corpus is taken to
+have the same sets, each larger.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import statistics
@@ -29,16 +30,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from bench.pairs import ROUNDS, seconds
 from bench.prompt_corpus import Prompt, corpus
 from conf.recipe import Deduplication
+from jobs import prompt_rounds
 from jobs.deduplicate_prompts import duplicates, embedded, to_compare
 from jobs.prompt_rounds import stored
 from jobs.session import start_spark
 from schemas.delta import Lakehouse, with_run
 from schemas.tables import TABLES
 from udfs.embedders import Vectors, minilm
+from udfs.prompt_cells import placing
+from udfs.prompt_groups import PLACED
 
 PEERS = (
     "semhash==0.5.0",
@@ -55,6 +60,7 @@ THRESHOLDS = (0.8, 0.9)  # of SemHash: ours, and its own default
 STRICTER = 0.85  # ours once more, with a cosine above the default
 SIZES = (50_000, 100_000, 200_000)
 GOAL, CORES, GOAL_CORES = 10_000_000, 2, 16
+SMALL_SET = 500
 RUN = "0" * 16
 
 Pairs = Iterable[tuple[int, int]]
@@ -103,7 +109,7 @@ def measure(spark: SparkSession) -> None:
     prompts = corpus()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(spark, Path(folder) / "prompts")
-        bench.fill(prompts)
+        bench.fill(_columns(prompts))
         model = bench.embed()
         print(
             f"{len(prompts):,} prompts, {len({p.group for p in prompts}):,} distinct; embeddings: {model:.0f} s",
@@ -157,20 +163,27 @@ def _print_peers(found: dict[str, Measured], model: float) -> None:
 
 
 def _print_recall(bench: Bench, folder: Path) -> None:
+    """Of what comparing every pair removes, how much the cells find. With the guard the sets of this corpus are small enough
+    to be compared whole, so once more with cells in all but the smallest."""
     print("\n| rules | every pair removes | cells remove of these | every pair | cells |\n|---|---|---|---|---|")
-    for guard in (True, False):
+    whole = prompt_rounds.WHOLE_SET
+    for what, guard, largest in (
+        (f"guard, cells in sets above {whole:,}", True, whole),
+        (f"guard, cells in sets above {SMALL_SET}", True, SMALL_SET),
+        ("no guard (the paper)", False, whole),
+    ):
+        prompt_rounds.WHOLE_SET = largest
         times = [bench.compare(Deduplication(guard=guard, cells=cells), folder / str(cells)) for cells in (1, 128)]
         every, cells = ({removed for removed, _ in bench.pairs(folder / name)} for name in ("1", "128"))
         print(
-            f"| 0.8, {'guard' if guard else 'no guard (the paper)'} | {len(every):,} | {len(every & cells) / len(every):.2%}"
-            f" | {times[0]:.1f} s | {times[1]:.1f} s |",
+            f"| 0.8, {what} | {len(every):,} | {len(every & cells) / len(every):.2%} | {times[0]:.1f} s | {times[1]:.1f} s |",
             flush=True,
         )
+    prompt_rounds.WHOLE_SET = whole
 
 
 def _print_curve(spark: SparkSession, folder: Path) -> None:
     """Seconds after the embeddings, and what they come to for GOAL prompts."""
-    sizes: list[int] = []
     times: dict[bool, list[float]] = {True: [], False: []}
     print("\n| prompts | with the guard | without |\n|---|---|---|")
     prompts: list[Prompt] = []
@@ -180,23 +193,34 @@ def _print_curve(spark: SparkSession, folder: Path) -> None:
         chosen = prompts[:size]
         random.Random(size).shuffle(chosen)  # ids are hashes: which prompt comes first says nothing of its words
         bench = Bench(spark, folder / f"curve_{number}")
-        bench.fill(chosen)
+        bench.fill(_columns(chosen))
         bench.put_vectors(_word_sums([prompt.text for prompt in chosen]))
-        sizes.append(size)
         for guard, found in times.items():
             rules = Deduplication(guard=guard)
             if not found:  # the first time is not counted
                 bench.compare(rules, folder / "curve")
             found.append(bench.compare(rules, folder / "curve"))
         print(f"| {size:,} | {times[True][-1]:.1f} s | {times[False][-1]:.1f} s |", flush=True)
-    for guard, found in times.items():
-        grown = np.log(found[-1] / found[0]) / np.log(sizes[-1] / sizes[0])
-        each = found[-1] / sizes[-1] * CORES
-        hours = [each * GOAL / GOAL_CORES / 3600 * (GOAL / sizes[-1]) ** more for more in (0.0, max(0.0, grown - 1))]
+    sets = {True: bench.set_sizes(), False: [size]}
+    pairs = {guard: _pairs(of) for guard, of in sets.items()}
+    last = {guard: found[-1] for guard, found in times.items()}
+    a_pair = (last[False] - last[True]) / (pairs[False] - pairs[True])
+    a_prompt = (last[True] - a_pair * pairs[True]) / size
+    print(f"\na prompt takes {a_prompt * CORES * 1000:.2f} core-ms, a million pairs {a_pair * CORES * 1e9:.2f}")
+    for guard, sizes in sets.items():
+        more = _pairs([of * GOAL / size for of in sizes])
+        hours = (a_prompt * GOAL + a_pair * more) * CORES / GOAL_CORES / 3600
+        grown = np.log(times[guard][-1] / times[guard][0]) / np.log(SIZES[-1] / SIZES[0])
         print(
-            f"{'with' if guard else 'without'} the guard: time grows as n^{grown:.2f}; {each * 1000:.2f} core-ms a prompt, so {GOAL:,}"
-            f" prompts on {GOAL_CORES} cores take {hours[0]:.2f} h if it stays so, {hours[1]:.2f} h if it goes on growing so"
+            f"{'with' if guard else 'without'} the guard: the largest set has {max(sizes) / size:.1%} of the prompts; time grows as n^{grown:.2f};"
+            f" {GOAL:,} prompts are {more:.1e} pairs, {hours:.1f} h of {GOAL_CORES} cores"
         )
+
+
+def _pairs(sets: Iterable[float]) -> float:
+    """How many pairs are compared, at most, with the default rules."""
+    rules = Deduplication()
+    return sum(n * n / 2 if n <= prompt_rounds.WHOLE_SET else n * n * (0.5 + rules.probes) / rules.cells for n in sets)
 
 
 @dataclass(frozen=True)
@@ -210,18 +234,14 @@ class Bench:
     def house(self) -> Lakehouse:
         return Lakehouse(self.spark, str(self.root), "bench")
 
-    def fill(self, prompts: list[Prompt]) -> None:
-        columns = {
-            "prompt_id": _ids(len(prompts)),
-            "text": [prompt.text for prompt in prompts],
-            "style": [prompt.style for prompt in prompts],
-        }
+    def fill(self, prompts: pa.Table) -> None:
+        """prompts: text, and what is known of labels and atoms."""
         self.house.create()
         stored_at = str(self.root / "bench_prompts.parquet")
-        pq.write_table(pa.table(columns), stored_at)
-        frame = self.house.spark.read.parquet(stored_at).withColumns(
-            {"status": F.lit("ok")} | {name: F.lit("none") for name in ("task", "category", "source", "writer")}
-        )
+        pq.write_table(prompts.add_column(0, "prompt_id", [_ids(len(prompts))]), stored_at)
+        frame = self.house.spark.read.parquet(stored_at).withColumn("status", F.lit("ok"))
+        unsaid = {name: F.lit("none") for name in ("task", "category", "style", "source", "writer")}
+        frame = frame.withColumns({name: none for name, none in unsaid.items() if name not in frame.columns})
         lacking = {c.name: F.lit(None).cast(c.type) for c in TABLES["prompts"].columns if c.name not in frame.columns}
         self.house.append("prompts", with_run(frame.withColumns(lacking), RUN))
 
@@ -252,6 +272,12 @@ class Bench:
             for row in rows.select("prompt_id", "kept_id").collect()
         ]
 
+    def set_sizes(self) -> list[int]:
+        """Prompts in each of the guard's sets."""
+        rows = self.todo().join(self.house.read("prompt_embeddings").select("prompt_id", "embedding"), "prompt_id")
+        placed = rows.withColumn("known", F.lit(False)).mapInArrow(placing(True), schema=from_arrow_schema(PLACED))
+        return [row["count"] for row in placed.groupBy("set").count().collect()]
+
     def put_vectors(self, vectors: Vectors) -> None:
         """prompt_embeddings of vectors that are there."""
         rows = pa.table({"prompt_id": _ids(len(vectors)), "embedding": pa.array(list(vectors), pa.list_(pa.float32()))})
@@ -268,6 +294,10 @@ class Bench:
         assert rows.num_rows == len(prompts)
         np.save(folder / "vectors.npy", np.stack(rows["embedding"].to_numpy()).astype(np.float32))
         (folder / "prompts.json").write_text(json.dumps([prompt.text for prompt in prompts]))
+
+
+def _columns(prompts: list[Prompt]) -> pa.Table:
+    return pa.table({"text": [prompt.text for prompt in prompts], "style": [prompt.style for prompt in prompts]})
 
 
 def _ids(many: int) -> list[str]:
@@ -300,7 +330,8 @@ def _peer(python: Path, folder: Path, *arguments: object) -> tuple[float, Pairs]
         shutil.rmtree(left)
     peer, *rest = map(str, arguments)
     script = str(Path(__file__).with_name("peers_deduplication.py"))
-    ran = subprocess.run([str(python), script, peer, str(folder), *rest], capture_output=True, text=True)
+    both = os.environ | {"OMP_NUM_THREADS": str(CORES)}  # make's is for two workers beside each other
+    ran = subprocess.run([str(python), script, peer, str(folder), *rest], capture_output=True, text=True, env=both)
     if ran.returncode:
         raise RuntimeError(f"{peer}: {ran.stderr[-2000:]}")
     answer = json.loads((folder / f"{peer}.json").read_text())

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import json
-import math
 import random
+import tempfile
 import time
 from collections.abc import Iterator
-from itertools import accumulate, pairwise, product
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
+from pyspark.sql import SparkSession
 
-from conf.taxonomy import Taxonomy, load_taxonomy
-from udfs.embedders import minilm
-from udfs.held_atoms import readable
-from udfs.prompt_groups import keepers
+from bench.deduplication import Bench
+from conf.recipe import load_recipe
+from udfs.allotment import Cell, allotted
 from udfs.writers import GrammarWriter
-
-Cell = tuple[str, str, str, str]  # task, category, style, template
+from udfs.written_prompts import PROMPT, WrittenPrompts
 
 PROMPTS = 50_000
-SIMILARITY = 0.8  # what conf/fine_t2i.yaml says
-BLOCKS = 12
+_READ = ("text", "atoms", "task", "category", "style")
 
 
 def speed() -> float:
     """Prompts a second of this process's CPU time, over a plan of PROMPTS."""
-    taxonomy = load_taxonomy("fine_t2i")
-    writer, plan = GrammarWriter(taxonomy), _plan(taxonomy)
+    writer, plan = _writer_and_plan()
     next(_prompts(writer, plan))
     started = time.process_time()
     written = sum(1 for _ in _prompts(writer, plan))
@@ -36,38 +32,31 @@ def speed() -> float:
     return written / (time.process_time() - started)
 
 
-def survival(blocks: int = BLOCKS) -> tuple[int, float, float]:
-    """(prompts compared, share kept with the guard, share kept by the cosine alone) of a plan of PROMPTS.
-
-    With the guard, prompts of different styles or categories are never compared: blocks drawn at random stand for all.
-    """
-    taxonomy = load_taxonomy("fine_t2i")
-    writer, plan, embedder = GrammarWriter(taxonomy), _plan(taxonomy), minilm().load("cpu")
-    every = list(product(taxonomy.slugs("category"), taxonomy.slugs("style")))
-    compared = kept = kept_by_cosine = 0
-    for category, style in random.Random(0).sample(every, blocks):
-        block = {key: count for key, count in plan.items() if key[1:3] == (category, style)}
-        prompts = list(_prompts(writer, block))
-        random.Random(0).shuffle(prompts)
-        texts = [prompt["text"] for prompt in prompts]
-        vectors = np.asarray(embedder.embed(texts), dtype=np.float32)
-        facts = np.unique([json.dumps(readable(prompt["atoms"])) for prompt in prompts], return_inverse=True)[1]
-        compared += len(texts)
-        kept += len(set(keepers(vectors, 0, SIMILARITY, facts)[0]))
-        kept_by_cosine += len(set(keepers(vectors, 0, SIMILARITY)[0]))
-    return compared, kept / compared, kept_by_cosine / compared
+def survival(spark: SparkSession) -> dict[bool, float]:
+    """guard -> the share that is kept of a plan of PROMPTS, by the steps of the job and the recipe's rules."""
+    prompts = list(_prompts(*_writer_and_plan()))
+    random.Random(0).shuffle(prompts)  # the order of precedence is that of the ids, which are hashes
+    schema = pa.schema([PROMPT.field(name) for name in _READ])
+    rules = load_recipe("conf/fine_t2i.yaml").deduplication
+    kept: dict[bool, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(spark, Path(folder) / "prompts")
+        bench.fill(pa.Table.from_pylist([{name: each[name] for name in _READ} for each in prompts], schema=schema))
+        bench.embed()
+        for guard in (True, False):
+            table = Path(folder) / str(guard)
+            bench.compare(rules.model_copy(update={"guard": guard}), table)
+            kept[guard] = 1 - len(bench.pairs(table)) / PROMPTS
+    return kept
 
 
-def _plan(taxonomy: Taxonomy) -> dict[Cell, int]:
-    """Prompts of each cell, PROMPTS in all: the weights' running sum, rounded, so that none drifts from its share."""
-    cells = list(product(taxonomy.tasks, taxonomy.categories, taxonomy.styles, taxonomy.templates))
-    sums = list(accumulate(math.prod(label.weight for label in cell) for cell in cells))
-    ends = [round(PROMPTS * weight / sums[-1]) for weight in sums]
-    counts = [end - before for before, end in pairwise([0, *ends])]
-    return {(t.slug, c.slug, s.slug, p.slug): count for (t, c, s, p), count in zip(cells, counts, strict=True)}
+def _writer_and_plan() -> tuple[WrittenPrompts, dict[Cell, int]]:
+    taxonomy = load_recipe("conf/fine_t2i.yaml").labels
+    writer = WrittenPrompts(GrammarWriter(taxonomy))
+    return writer, allotted(taxonomy, {writer.model: 1.0}, PROMPTS)
 
 
-def _prompts(writer: GrammarWriter, plan: dict[Cell, int]) -> Iterator[dict[str, Any]]:
-    for labels, count in plan.items():
-        for index in range(count):
-            yield writer.write(*labels, index)
+def _prompts(writer: WrittenPrompts, plan: dict[Cell, int]) -> Iterator[dict[str, Any]]:
+    for (_, *labels), count in plan.items():
+        task, category, style, template = labels
+        yield from writer.prompts(task, category, style, template, count)

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 _START, _END, _SCAN = 0xD8, 0xD9, 0xDA
 _APP0, _APP14, _APP15, _COMMENT = 0xE0, 0xEE, 0xEF, 0xFE
-_WITHOUT_LENGTH = {0x01, *range(0xD0, 0xD8)}  # TEM and the restart markers
+_TEM = 0x01  # a marker without a length, and without a meaning here
+_RESTARTS = range(0xD0, 0xD8)
 _FRAMES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0..SOF15; C4, C8, CC are tables
+_ARITHMETIC = 0xC9  # the first frame of that coding; those before it are Huffman coded
 
 
 class BrokenJpegError(OSError):
@@ -21,18 +23,21 @@ class BrokenJpegError(OSError):
 
 @dataclass(frozen=True)
 class Frame:
-    """What the frame header says: pixels as they lie in the file, before any EXIF rotation."""
+    """What the frame header says: pixels as they lie in the file, before any EXIF rotation. arithmetic: the coding that
+    may leave out the zeros at the end of a scan."""
 
     width: int
     height: int
     components: int
+    arithmetic: bool = False
 
 
 def frame(data: bytes) -> Frame:
     """The frame of a JPEG; only its headers are read. BrokenJpegError where there is none."""
     for marker, body in _segments(data):
         if marker in _FRAMES and len(body) >= 10:
-            return Frame(int.from_bytes(body[7:9], "big"), int.from_bytes(body[5:7], "big"), body[9])
+            height, width = int.from_bytes(body[5:7], "big"), int.from_bytes(body[7:9], "big")
+            return Frame(width, height, body[9], marker >= _ARITHMETIC)
     raise BrokenJpegError("the JPEG ends before its frame header")
 
 
@@ -62,33 +67,31 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         raise BrokenJpegError("this is no JPEG: it does not start with FF D8")
     at = 2
     while True:
-        while data[at : at + 2] == b"\xff\xff":  # fill bytes
-            at += 1
-        if len(data) < at + 2 or data[at] != 0xFF:
-            raise BrokenJpegError(f"the JPEG is cut off or damaged at byte {at:,} of {len(data):,}")
+        at = _next_marker(data, at)
         marker = data[at + 1]
         if marker == _END:
             yield marker, data[at : at + 2]
             return
-        if marker in _WITHOUT_LENGTH:
-            end = at + 2
-        else:
-            length = int.from_bytes(data[at + 2 : at + 4], "big")
-            end = at + 2 + length
+        end = at + 2
+        if marker != _TEM:
+            length = int.from_bytes(data[end : end + 2], "big")
+            end += length
             if length < 2 or end > len(data):
                 raise BrokenJpegError(f"the JPEG is cut off or damaged at byte {at:,} of {len(data):,}")
             if marker == _SCAN:
-                end = _end_of_scan(data, end)
+                end = _next_marker(data, end)
         yield marker, data[at:end]
         at = end
 
 
-def _end_of_scan(data: bytes, at: int) -> int:
-    """Where the next marker stands that is not a restart; FF 00 is a coded FF."""
+def _next_marker(data: bytes, start: int) -> int:
+    """Where the next marker stands that begins a segment. Passed over, as decoders do: coded data with its coded FFs
+    (FF 00) and restarts, fill bytes, and bytes between two segments that belong to neither."""
+    at = start
     while True:
         at = data.find(b"\xff", at)
         if at < 0 or at + 1 >= len(data):
-            raise BrokenJpegError("the JPEG ends inside its picture")
-        if data[at + 1] != 0 and not 0xD0 <= data[at + 1] <= 0xD7 and data[at + 1] != 0xFF:
+            raise BrokenJpegError(f"the JPEG is cut off or damaged: no marker follows byte {start:,} of {len(data):,}")
+        if data[at + 1] != 0 and data[at + 1] != 0xFF and data[at + 1] not in _RESTARTS:
             return at
         at += 1 if data[at + 1] == 0xFF else 2

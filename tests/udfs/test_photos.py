@@ -44,3 +44,5 @@ def test_a_bad_file_is_its_own_error_and_no_one_elses(tmp_path: Path) -> None:
     classes = [row["error_class"] for row in rows]
     assert classes == ["FileNotFoundError", "UnidentifiedImageError", "UnidentifiedImageError", "OSError", None]
     assert [row["image"] is None for row in rows] == [True, True, True, True, False]
+    assert rows[1]["error_message"].endswith("it begins with b'not a pi'")
+    assert rows[2]["error_message"] == "the file is empty"

@@ -3,7 +3,6 @@ keep about it."""
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from udfs.atoms import Atom
-from udfs.codec import decode
+from udfs.codec import decode, opened
 
 # pixels; learned scorers look at 224-256: a larger JPEG is decoded at a DCT scale whose sides are at least this long
 DRAFT_SIDE = 256
@@ -31,8 +30,8 @@ class Picture:
 
 
 def open_picture(data: bytes, text: str | None = None, atoms: list[Atom] | None = None) -> Picture:
-    """RGB, sRGB, upright. Raises PIL's UnidentifiedImageError or OSError (truncated), DecompressionBombError."""
-    with Image.open(io.BytesIO(data)) as header:
+    """RGB, sRGB, upright. Raises what `decode` raises."""
+    with opened(data) as header:
         reducible = header.format == "JPEG" and min(header.size) >= 2 * DRAFT_SIDE
     full = decode(data)
     return Picture(full, decode(data, DRAFT_SIDE) if reducible else full, text, atoms)
