@@ -40,7 +40,7 @@ from jobs.release import (
 from schemas.delta import with_run
 from schemas.sql_views import register_views
 from schemas.tables import STRATUM, TABLES
-from udfs.atomic_files import file_sha256
+from udfs.atomic_files import file_sha256, remove_temporaries
 from udfs.samples import KeptDigest, Names
 from udfs.shards import ENDINGS, FILES, ShardReader, ShardWriter, shard_file
 
@@ -152,6 +152,7 @@ def _restore(context: Context, release: Release, samples: DataFrame, counts: dic
             f"export_webdataset: {release.name} holds these {sum(counts.values()):,} samples already; nothing to do"
         )
         return
+    remove_temporaries(release.folder)
     for name in damaged:
         context.say(f"export_webdataset: {release.name}/{name} is missing or has another size; writing it again")
     shards = {shard for shard in _all_shards(release.shards) if any(shard_file(*shard, e) in damaged for e in ENDINGS)}

@@ -5,7 +5,6 @@ model in the layout of sentence-transformers is loaded by folder or hub id, its 
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from udfs.atomic_files import file_sha256
 from udfs.errors import ExplainedError
 from udfs.sentence_layout import read_layout
 
@@ -88,8 +88,7 @@ def weights_file() -> Path:
 
 @functools.cache
 def minilm_revision() -> str:
-    with weights_file().open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    return file_sha256(weights_file())[:12]
 
 
 class Embedder:

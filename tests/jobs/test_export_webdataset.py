@@ -207,6 +207,7 @@ def test_a_run_that_is_cut_off_is_completed_with_the_same_bytes(
     export_webdataset.run(made(spark, lakehouse, "run2"))
     after = tree(shards)
     assert before.keys() - after.keys() == {"pan-001/unfinished.json"}
+    assert not [*folder.rglob(".*.tmp")]
     assert {name: after[name] for name in before if name in after}.items() <= before.items()
     assert [row["release"] for row in lakehouse.read("releases").collect()] == ["pan-001"]
     assert lakehouse.read("release_samples").count() == 10

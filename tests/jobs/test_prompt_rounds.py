@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -18,16 +17,19 @@ from udfs.prompt_groups import NO_CELL, NO_FACTS, PLACED, Vectors
 
 ALIKE = float(np.cos(np.radians(10.0)))
 Answer = dict[str, tuple[str, float | None]]
+Rows = list[dict[str, Any]]
+Homes = dict[str, tuple[int, list[int]]]
 
 
-def world(seed: int, worlds: int = 40) -> list[dict[str, Any]]:
+def world(seed: int, worlds: int) -> Rows:
     """Vectors of a plane: up to 15 a world, crowded, so that chains of like ones cross several cells."""
     draw = np.random.default_rng(seed)
     rows = []
     for number in range(worlds):
         for angle in draw.integers(0, 180, draw.integers(1, 16)):
-            name = f"{draw.integers(1 << 60):016x}"
-            rows.append({"prompt_id": name, "set": number, "vector": direction(float(angle)).tobytes()})
+            name, facts = f"{draw.integers(1 << 60):016x}", int(draw.choice([NO_FACTS, NO_FACTS, 1, 2]))
+            vector = direction(float(angle)).tobytes()
+            rows.append({"prompt_id": name, "set": number, "vector": vector, "facts": facts})
     return rows
 
 
@@ -35,12 +37,14 @@ def direction(degrees: float) -> Vectors:
     return np.array([np.cos(np.radians(degrees)), np.sin(np.radians(degrees))], dtype=np.float32)
 
 
-def compare(spark: SparkSession, rows: list[dict[str, Any]], known: set[str], tasks: int) -> Answer:
+def compare(spark: SparkSession, rows: Rows, known: set[str], tasks: int) -> Answer:
     """prompt -> (what stands for it, cosine), for those that are not known."""
-    frame = spark.createDataFrame(rows, "prompt_id string, set bigint, vector binary").repartition(tasks)
-    empty = {"facts": F.lit(NO_FACTS), "cell": F.lit(NO_CELL), "visits": F.array()}
+    placed_by = {"cell": F.lit(NO_CELL), "visits": F.array(), "started": F.timestamp_micros(F.lit(0))}
+    frame = spark.createDataFrame(
+        [{"facts": NO_FACTS} | row for row in rows], "prompt_id string, set bigint, vector binary, facts bigint"
+    )
     before = F.col("prompt_id").isin(known) if known else F.lit(False)
-    placed = frame.withColumns({**empty, "known": before, "started": F.timestamp_micros(F.lit(0))})
+    placed = frame.repartition(tasks).withColumns({**placed_by, "known": before})
     schema = from_arrow_schema(PLACED)
     columns = [F.col(field.name).cast(field.dataType).alias(field.name) for field in schema]
     answers = compared_in_places(stored(placed.select(*columns)), ALIKE, cells=9, probes=1)
@@ -49,37 +53,73 @@ def compare(spark: SparkSession, rows: list[dict[str, Any]], known: set[str], ta
     return {row["prompt_id"]: (row["kept_id"], row["similarity"]) for row in found}
 
 
-@pytest.mark.slow
-@settings(max_examples=1, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.integers(0, 1 << 30))
-def test_each_is_like_the_one_that_stands_for_it_however_spark_cuts_the_rows(
-    spark: SparkSession, monkeypatch: pytest.MonkeyPatch, seed: int
-) -> None:
+@pytest.fixture
+def homes(monkeypatch: pytest.MonkeyPatch) -> Homes:
+    """Every set is cut into cells. prompt -> its cell and those that it visits, of the comparison that was the last."""
     monkeypatch.setattr(prompt_rounds, "WHOLE_SET", 0)
-    rows = world(seed)
-    vectors = {row["prompt_id"]: np.frombuffer(row["vector"], np.float32) for row in rows}
-    sets = {row["prompt_id"]: row["set"] for row in rows}
-    answers = compare(spark, rows, set(), tasks=1)
-    assert answers.keys() == vectors.keys()
-    kept = {name for name, (stands, _) in answers.items() if stands == name}
+    celled, found = prompt_rounds._with_cells, Homes()
+
+    def with_cells(*arguments: Any) -> DataFrame:
+        placed = celled(*arguments)
+        found.clear()
+        found.update({row["prompt_id"]: (row["cell"], row["visits"]) for row in placed.collect()})
+        return placed
+
+    monkeypatch.setattr(prompt_rounds, "_with_cells", with_cells)
+    return found
+
+
+def alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Of one set, with facts that do not differ, and as similar as a duplicate is."""
+    vectors = (np.frombuffer(row["vector"], np.float32) for row in (one, other))
+    agreed = one["facts"] == other["facts"] or NO_FACTS in (one["facts"], other["facts"])
+    return one["set"] == other["set"] and agreed and round(float(np.dot(*vectors)), 6) >= ALIKE
+
+
+def decided_rightly(rows: Rows, answers: Answer, known: set[str], homes: Homes) -> set[str]:
+    """Each that is gone is like the kept one that stands for it, and of those that meet no two alike are kept. The kept."""
+    by_name = {row["prompt_id"]: row for row in rows}
+    assert answers.keys() == by_name.keys() - known
+    kept = known | {name for name, (stands, _) in answers.items() if stands == name}
     for name, (stands, cosine) in answers.items():
         assert stands in kept, "a duplicate stands for nobody"
-        assert sets[stands] == sets[name]
+        assert alike(by_name[name], by_name[stands])
         assert (cosine is None) == (stands == name)
         if cosine is not None:
-            assert cosine == pytest.approx(float(vectors[name] @ vectors[stands]), abs=2e-6)
-            assert cosine >= ALIKE - 1e-6
-    assert compare(spark, rows[::-1], set(), tasks=5) == answers
+            vectors = [np.frombuffer(by_name[each]["vector"], np.float32) for each in (name, stands)]
+            assert cosine == pytest.approx(float(np.dot(*vectors)), abs=2e-6)
+    for one, other in combinations(sorted(kept), 2):
+        (here, visited), (there, also_visited) = homes[one], homes[other]
+        if here == there or there in visited or here in also_visited:
+            new = not {one, other} <= known
+            assert not (new and alike(by_name[one], by_name[other])), f"{one} and {other} meet and are alike"
+    return kept
 
-    # what was kept stays kept, and stands for what comes later
-    draw = np.random.default_rng(seed + 1)
-    first = [row for row in rows if draw.random() < 0.5]
-    before = compare(spark, first, set(), tasks=2)
-    known = {name for name, (stands, _) in before.items() if stands == name}
-    later = compare(spark, [row for row in rows if row["prompt_id"] not in before.keys() - known], known, tasks=2)
-    assert not later.keys() & before.keys()
-    new = {name for name, (stands, _) in later.items() if stands == name}
-    assert all(stands in known | new for stands, _ in later.values())
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_those_that_meet_no_two_alike_are_kept(spark: SparkSession, homes: Homes, seed: int) -> None:
+    rows = world(seed, worlds=12)
+    kept = decided_rightly(rows, compare(spark, rows, set(), tasks=2), set(), homes)
+    assert len(kept) < len(rows)
+    assert len({cell for cell, _ in homes.values()}) > 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nor_are_they_when_some_were_kept_before(spark: SparkSession, homes: Homes, seed: int) -> None:
+    """What was kept stays kept, and stands for what comes later."""
+    rows = world(seed, worlds=12)
+    names = [row["prompt_id"] for row in rows]
+    known = {*np.random.default_rng(seed).choice(names, len(names) // 4, replace=False).tolist()}
+    decided_rightly(rows, compare(spark, rows, known, tasks=2), known, homes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [3, 4])
+def test_it_does_not_matter_how_spark_cuts_the_rows(spark: SparkSession, homes: Homes, seed: int) -> None:
+    rows = world(seed, worlds=40)
+    answers = compare(spark, rows, set(), tasks=1)
+    decided_rightly(rows, answers, set(), homes)
+    assert compare(spark, rows[::-1], set(), tasks=5) == answers
 
 
 def test_a_crowd_across_a_border_is_decided_at_once(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:

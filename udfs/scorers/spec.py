@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from udfs.atomic_files import file_sha256
 from udfs.scorers.picture import Picture
 
 Answers = dict[str, float | str]  # score -> its value, or the reason why there is none
@@ -120,8 +120,7 @@ class ScorerSpec:
 @functools.cache
 def file_digest(path: Path) -> str:
     """12 hex digits of the file's SHA-256."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+    return file_sha256(path)[:12]
 
 
 def packaged_file(package: str, inside: str) -> Path:
