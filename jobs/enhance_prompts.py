@@ -33,7 +33,11 @@ def run(context: Context) -> None:
     inputs = context.lakehouse.read("prompts").where("status = 'ok'").select(*ROW).join(accepted, "prompt_id")
     own = F.col("model") == texts.model
     done = context.lakehouse.read("enhanced_prompts").where(own)
-    todo = work_left(inputs, done, ["prompt_id"], context.retry)
+    others = with_other_screens(done, texts.screens.model)
+    if context.retry == "stale":
+        todo = inputs.join(others, "prompt_id", "left_semi").withColumn("tried", F.lit(0))
+    else:
+        todo = work_left(inputs, done, ["prompt_id"], context.retry)
     run_waves(
         context,
         "enhanced_prompts",
@@ -43,25 +47,24 @@ def run(context: Context) -> None:
         noun="prompts",
         alike=own,
     )
-    if context.retry is None and (others := with_other_screens(done, texts.screens.model).count()):
+    if context.retry is None and (stale := others.count()):
         context.say(
-            f"enhanced_prompts: {others:,} texts were screened by other screens than {texts.screens.model}: the recipe, a list"
-            " or a model changed since. Their scores count as they are; delete these rows, and this job writes and screens"
-            " them anew."
+            f"enhanced_prompts: {stale:,} texts were screened by other screens than {texts.screens.model}: the recipe, a list"
+            " or a model changed since. Their scores count until --retry stale screens them again; the texts stay."
         )
 
 
 def with_made(todo: DataFrame, done: DataFrame) -> DataFrame:
-    """With the text that is there already where only its screens failed, and what judges said of it."""
+    """With the text that is there already, and what judges said of it: only its screens are wanted."""
     made = F.max_by(F.struct("text", "atoms", F.struct(*SAID).alias("said")), "created_at").alias("made")
-    return todo.join(
-        done.where("status = 'error' and text is not null").groupBy("prompt_id").agg(made), "prompt_id", "left"
-    )
+    return todo.join(done.where("text is not null").groupBy("prompt_id").agg(made), "prompt_id", "left")
 
 
 def with_other_screens(done: DataFrame, screener: str) -> DataFrame:
-    """The texts whose screens are not those of today: a text is screened once, when it is written."""
-    return done.where((F.col("status") == "ok") & (F.get_json_object("parameters", "$.screens") != screener))
+    """The prompts whose text has other screens than those of today; its newest row counts."""
+    screens = F.max_by(F.get_json_object("parameters", "$.screens"), "created_at").alias("screens")
+    newest = done.where("status = 'ok'").groupBy("prompt_id").agg(screens)
+    return newest.where(F.col("screens") != screener).select("prompt_id")
 
 
 def enhanced(wave: DataFrame, texts: EnhancedTexts, parameters: dict[str, Any]) -> DataFrame:
@@ -86,4 +89,4 @@ def enhanced(wave: DataFrame, texts: EnhancedTexts, parameters: dict[str, Any]) 
 
 
 if __name__ == "__main__":
-    main(run, plan=True, retry=("errors",), check=check_published)
+    main(run, plan=True, retry=("errors", "stale"), check=check_published)

@@ -3,7 +3,18 @@
 --   text: what was sent to the generator, or the short caption. atoms: the facts that this text states; null where nobody recorded them.
 --   An enhanced picture counts only while its text is the one of the policy's enhancer. image is last: leave it out and no byte is read.
 -- try: select kind, variant, regime, count(*) as pictures from candidates group by kind, variant, regime
-with generated as (
+with enhanced_texts as (
+    select
+        prompt_id,
+        model,
+        text,
+        atoms,
+        row_number() over (partition by prompt_id, model order by created_at desc) as place
+    from enhanced_prompts
+    where status = 'ok'
+),
+
+generated as (
     select
         policies.policy,
         images.image_id,
@@ -16,7 +27,7 @@ with generated as (
         images.model,
         images.text,
         cast(null as string) as long_caption,
-        case when images.variant = 'enhanced' then enhanced_prompts.atoms else prompts.atoms end as atoms,
+        case when images.variant = 'enhanced' then enhanced_texts.atoms else prompts.atoms end as atoms,
         images.width,
         images.height,
         images.sha256,
@@ -34,14 +45,14 @@ with generated as (
     left join prompts
         on images.prompt_id = prompts.prompt_id
         and prompts.status = 'ok'
-    left join enhanced_prompts
+    left join enhanced_texts
         on images.variant = 'enhanced'
-        and images.prompt_id = enhanced_prompts.prompt_id
-        and policies.enhancer = enhanced_prompts.model
-        and enhanced_prompts.status = 'ok'
+        and images.prompt_id = enhanced_texts.prompt_id
+        and policies.enhancer = enhanced_texts.model
+        and enhanced_texts.place = 1
     where
         images.status = 'ok'
-        and (images.variant = 'original' or images.text = enhanced_prompts.text)
+        and (images.variant = 'original' or images.text = enhanced_texts.text)
 ),
 
 photographs as (

@@ -75,13 +75,21 @@ originals as (
         and newest.place = 1
 ),
 
+enhanced_texts as (
+    select
+        *,
+        row_number() over (partition by prompt_id, model order by created_at desc) as place
+    from enhanced_prompts
+    where status = 'ok'
+),
+
 enhanced as (
     select
         compared.prompt_id,
         'enhanced' as variant,
-        enhanced_prompts.model,
-        enhanced_prompts.text,
-        enhanced_prompts.atoms,
+        enhanced_texts.model,
+        enhanced_texts.text,
+        enhanced_texts.atoms,
         compared.task,
         compared.category,
         compared.style,
@@ -92,32 +100,32 @@ enhanced as (
         compared.duplicate_reason,
         compared.similarity,
         true as screened,
-        enhanced_prompts.prompt_words,
-        enhanced_prompts.prompt_broken,
-        enhanced_prompts.prompt_residue,
-        enhanced_prompts.prompt_repetition,
-        enhanced_prompts.prompt_language,
-        enhanced_prompts.prompt_unsafe_margin,
-        enhanced_prompts.prompt_contacts,
-        enhanced_prompts.prompt_listed_names,
-        enhanced_prompts.prompt_evaluation_exact,
-        enhanced_prompts.prompt_evaluation_overlap,
-        enhanced_prompts.prompt_evaluation_similarity,
-        enhanced_prompts.prompt_category_similarity,
-        enhanced_prompts.prompt_style_similarity,
-        enhanced_prompts.prompt_attributes,
-        enhanced_prompts.prompt_atoms_held,
-        enhanced_prompts.prompt_qwen3_guard,
-        enhanced_prompts.prompt_llama_guard_3,
-        enhanced_prompts.prompt_judge_category,
-        enhanced_prompts.prompt_judge_style,
-        enhanced_prompts.prompt_judge_atoms,
-        enhanced_prompts.lost_atoms,
-        enhanced_prompts.verdicts
-    from enhanced_prompts
+        enhanced_texts.prompt_words,
+        enhanced_texts.prompt_broken,
+        enhanced_texts.prompt_residue,
+        enhanced_texts.prompt_repetition,
+        enhanced_texts.prompt_language,
+        enhanced_texts.prompt_unsafe_margin,
+        enhanced_texts.prompt_contacts,
+        enhanced_texts.prompt_listed_names,
+        enhanced_texts.prompt_evaluation_exact,
+        enhanced_texts.prompt_evaluation_overlap,
+        enhanced_texts.prompt_evaluation_similarity,
+        enhanced_texts.prompt_category_similarity,
+        enhanced_texts.prompt_style_similarity,
+        enhanced_texts.prompt_attributes,
+        enhanced_texts.prompt_atoms_held,
+        enhanced_texts.prompt_qwen3_guard,
+        enhanced_texts.prompt_llama_guard_3,
+        enhanced_texts.prompt_judge_category,
+        enhanced_texts.prompt_judge_style,
+        enhanced_texts.prompt_judge_atoms,
+        enhanced_texts.lost_atoms,
+        enhanced_texts.verdicts
+    from enhanced_texts
     join compared
-        on enhanced_prompts.prompt_id = compared.prompt_id
-    where enhanced_prompts.status = 'ok'
+        on enhanced_texts.prompt_id = compared.prompt_id
+    where enhanced_texts.place = 1
 ),
 
 both_variants as (

@@ -69,6 +69,11 @@ def test_rows_in_and_rows_out(lakehouse: Lakehouse, tmp_path: Path, capsys: pyte
     run(lakehouse, "e3", screen=Screen(names=str(names)))
     assert "3 texts were screened by other screens than screens@" in capsys.readouterr().out
     assert lakehouse.version("enhanced_prompts") == version
+    again = [row for row in run(lakehouse, "e4", "stale", screen=Screen(names=str(names))) if row["run_id"] == "e4"]
+    assert {row["prompt_id"]: row["text"] for row in again} == {name: row["text"] for name, row in rows.items()}
+    assert {row["prompt_listed_names"] for row in again} == {0}
+    run(lakehouse, "e5", "stale", screen=Screen(names=str(names)))
+    assert lakehouse.version("enhanced_prompts") == version + 1
 
 
 def test_an_error_is_a_row_and_is_tried_again_when_asked(

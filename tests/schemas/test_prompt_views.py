@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 from conf.scores import SCORES
 from schemas.tables import PROMPT_SCORES
-from tests.schemas.world import CIRCLE, RED, World
+from tests.schemas.world import CIRCLE, NOW, RED, World
 
 
 def test_a_prompt_is_accepted_when_nothing_stands_against_it() -> None:
@@ -111,6 +112,21 @@ def test_only_the_policys_enhancer_counts_and_a_failed_text_is_no_text() -> None
     assert world.ask("select variant from accepted_texts") == [("original",)]
     world.enhanced("p1")
     assert world.ask("select variant from accepted_texts order by variant") == [("enhanced",), ("original",)]
+
+
+def test_of_a_text_that_was_screened_again_the_newest_screens_count() -> None:
+    world = World()
+    world.gate("prompt_words", "prompt", maximum=0.7)
+    world.prompt("p1")
+    world.enhanced("p1", prompt_words=0.9)
+    world.picture("i1", variant="enhanced")
+    later = NOW + datetime.timedelta(hours=1)
+    assert world.ask("select variant from accepted_texts") == [("original",)]
+    world.enhanced("p1", prompt_words=0.5, created_at=later)
+    assert world.ask("select variant, text from accepted_texts where variant = 'enhanced'") == [
+        ("enhanced", "enhanced text of p1")
+    ]
+    assert world.ask("select image_id from candidates") == [("i1",)]
 
 
 def test_a_denied_prompt_takes_its_enhanced_text_with_it() -> None:

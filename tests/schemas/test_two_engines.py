@@ -45,6 +45,9 @@ def rich_world() -> World:
     world.enhanced("p1", atoms=[CIRCLE, RED])
     world.enhanced("p2", prompt_words=0.1)
     world.enhanced("p2", model="another@1")
+    world.enhanced(
+        "p1", atoms=[CIRCLE], prompt_words=7.0, created_at=NOW + datetime.timedelta(hours=1)
+    )  # screened again
     for kind in ("prompt", "generated", "photograph"):
         world.gate(
             {"prompt": "prompt_words"}.get(kind, "blur"), kind, minimum=0.2 if kind == "prompt" else None, maximum=0.6
