@@ -19,6 +19,10 @@ def main() -> int:
     print(row, flush=True)
     row = writers.measure().row("64 requests in flight", "one in flight", writers.REQUESTS, "answers")
     print(row, flush=True)
+    print(
+        writers.hanging().row("64 in flight, 1 % of them hang for 5 s", "none hangs", writers.LONG, "answers"),
+        flush=True,
+    )
     spent, read, stored = resume.measure(spark)
     print(
         f"\nplanning a resume over {resume.ROWS:,} pictures, each time in a JVM just started: {statistics.median(spent):.1f} s"

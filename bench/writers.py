@@ -1,5 +1,5 @@
-"""A language model's endpoint with 64 requests in flight, as one worker asks it: against one in flight, and with a request in a
-hundred that hangs against none.
+"""A language model's endpoint with 64 requests in flight, as one worker asks it: against one in flight, and with a
+request in a hundred that hangs against none.
 
 The server is real HTTP on this machine and answers each request after 200 ms: what a model takes for a short prompt. A
 request that hangs is asked again after 5 s.
@@ -70,7 +70,7 @@ def _serve(connection: Connection) -> None:
 
 
 def _ask(url: str, in_flight: int, count: int, every: int = 0) -> None:
-    """Rows through the stage of a worker whose model is loaded. every: the first request of each `every`th row hangs."""
+    """Rows through a worker's stage. every: the first request of each `every`th row hangs."""
     chat = EndpointChat("bench", "bench", "1", url, 1.4, 0.8, 64, in_flight=in_flight, timeout_seconds=PATIENCE)
     stage = Stage(LanguageWriter(chat), (("id", pa.int64()),), COLUMNS)
     run = time.perf_counter_ns()  # a text that the server has not seen

@@ -35,9 +35,13 @@ from udfs.prompt_cells import placing
 from udfs.prompt_groups import PLACED
 
 ALL_PAIRS_AT_MOST = 200_000  # prompts; one task compares them
-# Lower case without punctuation; %, &, #, @ and a point inside a number are words, and what stands in quotes
-# counts letter for letter.
-_WORDS = r"trim(regexp_replace(lower(text), '((?<!\\d)[.]|[.](?!\\d)|[\\p{P}\\s&&[^%&#@.]])+', ' '))"
+# Lower case without punctuation; %, &, #, @, a minus and what stands inside a number (1.5, 5:30, 1/2, 5-30) are words,
+# and what stands in quotes counts letter for letter. ++, as in QUOTED: in Java a group that may give back what it took
+# costs stack for every round, and a line of dashes would use it up.
+_WORDS = (
+    r"trim(regexp_replace(lower(text),"
+    r" '(?:(?<!\\d)[./:]|[./:](?!\\d)|(?<=\\p{L})[–-]|[–-](?!\\d)|[\\p{P}\\s&&[^%&#@./:–-]])++', ' '))"
+)
 _PATTERN = f"(?U){QUOTED.pattern}".replace("\\", "\\\\").replace("'", "\\'")  # as a literal of SQL
 _QUOTED = f"array_join(transform(regexp_extract_all(text, '{_PATTERN}', 0), t -> substr(t, 2, len(t) - 2)), '|')"
 SAME_WORDS = f"concat({_WORDS}, '|', {_QUOTED})"

@@ -72,17 +72,16 @@ def asked(candidates: DataFrame) -> DataFrame:
 def by_picture(wave: DataFrame) -> DataFrame:
     """A wave's questions, one row a picture: its bytes are read and decoded once for all of them."""
     pairs = F.sort_array(F.collect_list(F.struct("question", "atom_kind")))
-    rows = wave.groupBy("image_id", *STRATUM).agg(pairs.alias("pairs"))
-    return rows.select(
-        "image_id", *STRATUM, F.col("pairs.question").alias("questions"), F.col("pairs.atom_kind").alias("kinds")
-    )
+    rows = wave.groupBy("image_id", *STRATUM).agg(pairs.alias("pairs"), F.max("tried").alias("tried"))
+    questions, kinds = F.col("pairs.question").alias("questions"), F.col("pairs.atom_kind").alias("kinds")
+    return rows.select("image_id", *STRATUM, questions, kinds, "tried")
 
 
 def judged(pictures: DataFrame, judge: TransformersJudge, model: str, licence: str) -> DataFrame:
-    """pictures (image, questions, kinds) -> rows of judgements; the model runs here. A picture's error is the error
+    """pictures (image, questions, kinds, tried) -> rows of judgements; the model runs here. A picture's error is the error
     of each question."""
     stage = Stage(judge, keep=_KEEP, columns=COLUMNS)
-    rows = answered(pictures.select("image_id", "questions", "kinds", "image"), stage)
+    rows = answered(pictures.select("image_id", "questions", "kinds", "tried", "image"), stage)
     each = rows.withColumn("number", F.explode(F.sequence(F.lit(0), F.size("questions") - 1)))
     return each.select(
         "image_id",

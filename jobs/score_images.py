@@ -157,7 +157,10 @@ def with_scorers(needy: DataFrame, retry: str | None) -> DataFrame:
 def scored(pictures: DataFrame, scorers: ScorerSet) -> DataFrame:
     """pictures (image, text, atoms, labels) -> rows of raw_scores; the models run here."""
     stage = Stage(scorers, keep=KEEP, columns=COLUMNS)
-    rows = pictures.select(*(name for name, _ in KEEP), "image", "text", "atoms")
+    tried = (
+        ["tried"] if "tried" in pictures.columns else []
+    )  # of --retry errors: a row that ended its process is tried again
+    rows = pictures.select(*(name for name, _ in KEEP), "image", "text", "atoms", *tried)
     return answered(rows, stage).withColumn("pass", F.lit(pass_id(scorers)))
 
 

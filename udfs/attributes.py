@@ -16,11 +16,15 @@ from udfs.fact_words import (
     RELATIONS,
     THING_PAIRS,
     THINGS_TOO,
+    UNITS,
     denies,
+    is_year,
+    number_at,
+    tokens,
 )
-from udfs.nouns import STOPS, ends_phrase, is_modifier, leads_on, noun
+from udfs.nouns import STOPS, ends_phrase, is_modifier, is_plural, leads_on, noun
 
-# (kind, value, the nouns that it is bound to); kind: count, color, relation, absence, text
+# (kind, value, the nouns that it is bound to); kind: count, measure, color, relation, absence, text
 Attribute = tuple[str, ...]
 
 _SIDES = ("left", "right")
@@ -55,9 +59,8 @@ _MAY_COUNT = (
     " trios dozens hundreds thousands lone solo group crowd herd flock swarm bunch lots"
 )
 _MAY_COLOR = (
-    "multicolored multicoloured multicolor multicolour colorful colourful colored coloured color colour colors colours hue"
-    " hues rainbow pastel monochrome monochromatic iridescent blond blonde brunette reddish bluish greenish yellowish"
-    " pinkish purplish brownish grayish greyish whitish"
+    "multicolored multicolor colorful colored color colors hue hues rainbow pastel monochrome monochromatic iridescent"
+    " blond blonde brunette reddish bluish greenish yellowish pinkish purplish brownish grayish whitish"
 )
 _MAY_RELATE = (
     "on onto upon near nearby around surrounded surrounding opposite facing against across along among amid amidst center"
@@ -70,11 +73,15 @@ _MAY_ASK = {
     "relation": frozenset(_MAY_RELATE.split()),
 }
 # A single quote opens where no word ends, and closes where none goes on: the apostrophes of don't and dogs' do neither.
+# Java runs it too (jobs/deduplicate_prompts.py): there a group that may give back what it took costs stack for every
+# round, so these give nothing back (++).
 QUOTED = re.compile(
-    r'"([^"]+)"|“([^”]+)”|«([^»]+)»|‘((?:[^‘’]|’(?=\w))+)’(?!\w)'
-    r"|(?<![\w'])'(?!n'|\d0s)(?=\S)((?:[^'\"“”\n]|'(?=\w))+?)(?<=\S)'(?!\w)"
+    r'"([^"]+)"|“([^”]+)”|«([^»]+)»|‘((?:[^‘’]++|’(?=\w))++)’(?!\w)'
+    r"|(?<![\w'])'(?!n'|\d0s)(?=\S)((?:[^'\"“”\n]++|'(?=\w))++)(?<=\S)'(?!\w)"
 )
-_WORD = re.compile(r"\d+(?:\.\d+)?%?|[^\W\d_]+(?:['’-][^\W\d_]+)*|[,.;:!?()]")
+_NUMERAL = re.compile(r"-?\d[\d.,:/-]*%?")
+_DECADE = re.compile(r"\d+s")
+_COMPOUND = re.compile(r"-([^\W\d_]+).*")
 _MEDIUM = re.compile(rf"\b({'|'.join(sorted(map(re.escape, MEDIA), key=len, reverse=True))})s?\b")
 
 
@@ -96,7 +103,7 @@ def attributes(text: str) -> frozenset[Attribute]:
     Word lists, not a parser: a paraphrase with a verb that they lack counts as different, so nothing unlike is held to
     be equal.
     """
-    words = _words(unquoted(text, " , "))
+    words = tokens(unquoted(text, " , "))
     found: set[Attribute] = {("text", quoted) for quoted in quoted_texts(text)}
     at = 0
     while at < len(words):
@@ -106,10 +113,14 @@ def attributes(text: str) -> frozenset[Attribute]:
             found.add(_related(phrase[1], words[:at], words[end:]))
             at = end
             continue
+        if number := number_at(words, at):
+            found.add(_number(str(number[0]), words, at, at + number[1]))
+            at += number[1]
+            continue
         if _color(words, at):
-            found.add(("color", word.replace("grey", "gray"), _noun_of(words, at)))
-        elif _number(word):
-            found.add(("count", str(NUMBERS.get(word, word)), _noun_of(words, at)))
+            found.add(("color", word, _noun_of(words, at)))
+        elif _measures(word):
+            found.add(("measure", _COMPOUND.sub(r" \1", word), _noun_of(words, at)))  # '5 year' of 5-year-old
         elif length := _denial(words, at):
             rest = words[at + length :]
             found.add(("absence", _noun_after(rest) or _noun_after(rest[1:])))  # the second: 'does not wear a hat'
@@ -120,11 +131,17 @@ def attributes(text: str) -> frozenset[Attribute]:
 
 
 def stated(text: str, atoms: list[Atom] | None) -> frozenset[Attribute]:
-    """What the guard compares: the attributes that the atoms state, or, without atoms, the words. One of a thing is no
-    attribute: 'one fox' is 'a fox'.
+    """What the guard compares: what the atoms state, and, of the kinds that they lack, what the words do. One of a thing
+    is no attribute: 'one fox' is 'a fox'.
+
+    Atoms that name the place leave no relation to the words: 'under a bridge' tells the place, in one of its wordings.
     """
-    found = {_of_atom(fact) for fact in atoms} - {None} if atoms else attributes(text)
-    return frozenset(each for each in found if each is not None and each[:2] != ("count", "1"))
+    found = {each for fact in atoms or () if (each := _of_atom(fact))}
+    known = {each[0] for each in found}
+    if any(fact["kind"] == "place" for fact in atoms or ()):
+        known.add("relation")
+    found |= {each for each in attributes(text) if each[0] not in known}
+    return frozenset(each for each in found if each[:2] != ("count", "1"))
 
 
 def media(text: str) -> list[str]:
@@ -142,7 +159,7 @@ def asks_held(text: str, atoms: list[Atom] | None) -> set[str]:
     if atoms:
         kinds = {str(fact["kind"]) for fact in atoms if fact["kind"] != "count" or fact["value"] != "1"}
     else:
-        words = _words(unquoted(text))
+        words = tokens(unquoted(text))
         parts = {part for word in words for part in (word, *word.split("-"))}  # 'light-blue'
         kinds = {"absence"} | {found[0] for found in attributes(text)}
         kinds |= {kind for kind, asking in _MAY_ASK.items() if not asking.isdisjoint(parts)}
@@ -163,8 +180,8 @@ def _of_atom(fact: Atom) -> Attribute | None:
         case "count":
             return ("count", value, subject)
         case "color":
-            named = next((word for word in value.lower().split()[::-1] if word in COLORS | THINGS_TOO), value)
-            return ("color", named.replace("grey", "gray"), subject)
+            named = next((word for word in tokens(value)[::-1] if word in COLORS | THINGS_TOO), value)
+            return ("color", named, subject)
         case "relation":
             return ("relation", relation_name(value), subject, _head(str(fact["other"])))
         case "absence":
@@ -175,20 +192,28 @@ def _of_atom(fact: Atom) -> Attribute | None:
 
 
 def _head(phrase: str) -> str:
-    return _noun_after(_words(phrase))
-
-
-def _words(text: str) -> list[str]:
-    return _WORD.findall(text.replace("’", "'").lower())
+    return _noun_after(tokens(phrase))
 
 
 def _related(name: str, before: list[str], after: list[str]) -> Attribute:
     """A relation and its two nouns; of a place in the picture ('a dog on the left', 'on the left, a dog') there is one."""
     if name not in _SIDES:
         return ("relation", name, _noun_before(before), _noun_after(after))
-    if before and before[-1][0].isalpha() and before[-1] != "and":
+    if before and _is_word(before[-1]) and before[-1] != "and":
         return ("relation", name, _noun_before(before), "")
     return ("relation", name, _noun_after(after) or _noun_after(after[1:]), "")
+
+
+def _number(value: str, words: list[str], at: int, end: int) -> Attribute:
+    """The number from `at` to `end`: a count, or, before a unit or as a year, a measure. In 'two 1967 cars' it is a year
+    too, and two stories are counted.
+    """
+    head = _head_after(words[end:])
+    counted = bool(at) and _is_number(words[at - 1])
+    unit = words[end] if words[end : end + 1] and words[end] in UNITS and words[end] != head else ""
+    if unit or (is_year(words[at]) and (counted or not is_plural(head))):
+        return ("measure", f"{value} {noun(unit)}".rstrip(), _noun_of(words, end - 1))
+    return ("count", value, _noun_of(words, end - 1))
 
 
 def _noun_of(words: list[str], at: int) -> str:
@@ -199,26 +224,31 @@ def _noun_of(words: list[str], at: int) -> str:
 
 
 def _noun_after(words: list[str]) -> str:
+    return noun(_head_after(words))
+
+
+def _head_after(words: list[str]) -> str:
     """The last word of the noun phrase that these words begin with; '' where they begin with none."""
     head = ""
     for at, word in enumerate(words):
-        if _color(words, at) or (not head and (word in _BEFORE or _number(word) or _joins_colors(words, at))):
+        if _color(words, at) or (not head and (word in _BEFORE or _is_number(word) or _joins_colors(words, at))):
             continue
         if (
-            not word[0].isalpha()
+            not _is_word(word)
             or ends_phrase(word, first=not head or leads_on(head))
             or denies(word)
-            or _number(word)
+            or _is_number(word)
             or _relation(words, at)
+            or words[at : at + 2] == ["can", "be"]  # 'a fox can be seen'; a can of soup is a noun
         ):
             break
         head = word
-    return noun(head)
+    return head
 
 
 def _noun_before(words: list[str]) -> str:
     """The nearest word before that can be a noun; '' where there is none."""
-    able = (w for w in words[::-1] if w[0].isalpha() and w not in _NO_NOUNS and not denies(w) and not is_modifier(w))
+    able = (w for w in words[::-1] if _is_word(w) and w not in _NO_NOUNS and not denies(w) and not is_modifier(w))
     return noun(next(able, ""))
 
 
@@ -227,8 +257,18 @@ def _relation(words: list[str], at: int) -> tuple[list[str], str] | None:
     return next((p for p in _PHRASES.get(words[at], ()) if words[at : at + len(p[0])] == p[0]), None)
 
 
-def _number(word: str) -> bool:
-    return word in NUMBERS or word[0].isdigit()
+def _is_number(word: str) -> bool:
+    return word in NUMBERS or _NUMERAL.fullmatch(word) is not None
+
+
+def _measures(word: str) -> bool:
+    """16:9, 1.8, 50%, -5, 5-year-old, 1980s; 3D, 4K and 35mm are words like others."""
+    return word[0] in "-0123456789" and (not word.isalnum() or _DECADE.fullmatch(word) is not None)
+
+
+def _is_word(token: str) -> bool:
+    """No punctuation and no numeral; 3D is a word."""
+    return token[0].isalpha() or token[-1].isalpha()
 
 
 def _color(words: list[str], at: int) -> bool:

@@ -3,7 +3,7 @@
     spec = chat_spec(entry)                      # jobs/specs.py: an entry of the recipe's language_models
     spec.model                                   # name@revision: what the rows say
     spec.parameters                              # everything that shapes an answer besides the request
-    spec.batch_size, spec.needs_device           # what udfs/harness.py asks of a spec
+    spec.batch_size, spec.needs_device           # what udfs/harness.py asks of a spec; EndpointChat has in_flight too
     chat = spec.load(device)                     # on the worker; raises ExplainedError where it cannot work at all
     chat.complete([Request(messages, schema, seed), ...])   # one Answer or Exception a request, in order
 
@@ -15,6 +15,7 @@ A model of udfs/harness.py may return those exceptions from its `run`: each beco
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -107,6 +108,13 @@ class Chat(Protocol):
     def needs_device(self) -> bool: ...
 
     def load(self, device: str) -> LoadedChat: ...
+
+
+def in_flight(chats: Sequence[Chat]) -> int:
+    """How many rows a model that asks these chats has at work at once (udfs/harness.py); 0: it works in batches, since
+    one of them runs in this process."""
+    counts = [getattr(chat, "in_flight", 0) for chat in chats]
+    return max(counts) if counts and all(counts) else 0
 
 
 def checked(answer: Answer) -> Answer | ChatError:

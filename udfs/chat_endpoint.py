@@ -3,6 +3,8 @@
 The openai package keeps the connections, waits between attempts (0.5 s, doubled up to 8 s, less up to a quarter by
 chance; a Retry-After of up to 120 s as it is) and asks again after no connection, no answer in time, half a body, 408, 409,
 429 and 5xx. Added here: a longer Retry-After is waited for too, and no request lasts for ever.
+
+The requests run on an event loop in a thread of its own: udfs/harness.py asks from many threads, a row each.
 """
 
 from __future__ import annotations
@@ -11,8 +13,11 @@ import asyncio
 import difflib
 import email.utils
 import json
+import threading
 import time
 import weakref
+from collections.abc import Coroutine
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +25,10 @@ from udfs.chat import Answer, ChatError, FilteredError, Request, checked
 from udfs.chat_keys import NO_KEY, endpoint_key
 from udfs.errors import ExplainedError
 
-BATCHES_IN_FLIGHT = 8  # a batch is so many times in_flight: its last, slow answers leave little of it idle
 LONGEST_WAIT = 900.0  # seconds; a Retry-After over it is an error: somebody should look
 _LIBRARY_WAITS = 120.0  # seconds; openai's own limit of Retry-After
 _CONNECT_SECONDS = 10.0
+_CLOSE_SECONDS = 5.0
 _BODY_SHOWN = 500
 _MODELS_SHOWN = 20
 _KEY_PLACE = "into the environment variable that the recipe's key_variable names"
@@ -82,7 +87,7 @@ class EndpointChat:
 
     @property
     def batch_size(self) -> int:
-        return BATCHES_IN_FLIGHT * self.in_flight
+        return self.in_flight
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -108,9 +113,10 @@ class EndpointChat:
 class LoadedEndpoint:
     spec: EndpointChat
     key: str | None = field(repr=False)
-    runner: asyncio.Runner = field(default_factory=asyncio.Runner, repr=False)  # its loop keeps the connections
     client: Any = field(init=False, repr=False)
     models: list[str] = field(default_factory=list, repr=False)  # that the server lists, if it does
+    calls: set[asyncio.Task[Any]] = field(default_factory=set, repr=False)  # of `complete`, on their way
+    refusal: Exception | None = field(default=None, repr=False)  # what ended them
 
     def __post_init__(self) -> None:
         from openai import AsyncOpenAI, DefaultAioHttpClient, Timeout
@@ -124,15 +130,19 @@ class LoadedEndpoint:
             timeout=Timeout(self.spec.timeout_seconds, connect=connect),
             http_client=DefaultAioHttpClient(),  # half the work a request of its own one
         )
+        self.slots = asyncio.Semaphore(self.spec.in_flight)
+        self.loop = asyncio.new_event_loop()
+        turning = threading.Thread(target=_turn, args=(self.loop,), name=f"goldpan {self.spec.name}", daemon=True)
+        turning.start()
         # also at the process's end, while the interpreter is still whole: a __del__ would wait for threads that are gone
-        weakref.finalize(self, _close, self.runner, self.client)
+        weakref.finalize(self, _close, self.loop, turning, self.client)
 
     def admit(self) -> None:
         """Ask for the list of models: every such server has it, and it says whether url and key are right."""
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
         try:
-            self.models = _model_names(self.runner.run(self._listed()))
+            self.models = _model_names(self._wait(self._listed()))
         except (APIConnectionError, APITimeoutError):
             raise EndpointError(
                 f"{self.spec.name}: nothing answers at {self.spec.url}. Start the server there, or mend the url in the recipe."
@@ -145,25 +155,41 @@ class LoadedEndpoint:
             pass
 
     def complete(self, requests: list[Request]) -> list[Answer | Exception]:
-        """EndpointError where the server refuses the key, or does not know the model: no request would be answered."""
-        return self.runner.run(self._complete(requests))
+        """EndpointError where the server refuses the key, or does not know the model: no request would be answered.
+
+        Threads may call it at the same time: in_flight counts the requests of all of them, and the EndpointError of one
+        is that of all.
+        """
+        try:
+            return self._wait(self._complete(requests))
+        except CancelledError:
+            raise EndpointError(str(self.refusal)) from None
+
+    def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     async def _listed(self) -> Any:
         client = self.client.with_options(max_retries=min(2, self.spec.attempts - 1))
         return await client.get("/models", cast_to=object)
 
     async def _complete(self, requests: list[Request]) -> list[Answer | Exception]:
-        slots = asyncio.Semaphore(self.spec.in_flight)
-
         async def one(request: Request) -> Answer | Exception:
-            async with slots:
+            async with self.slots:
                 return await self._one(request)
 
+        own = asyncio.current_task()
+        assert own is not None
+        self.calls.add(own)
         try:
             async with asyncio.TaskGroup() as group:  # one that raises ends the others
                 asked = [group.create_task(one(request)) for request in requests]
         except ExceptionGroup as stopped:
-            raise stopped.exceptions[0] from None
+            self.refusal = stopped.exceptions[0]
+            for call in self.calls - {own}:
+                call.cancel()
+            raise self.refusal from None
+        finally:
+            self.calls.discard(own)
         return [task.result() for task in asked]
 
     async def _one(self, request: Request) -> Answer | Exception:
@@ -269,14 +295,24 @@ class LoadedEndpoint:
         return text.replace(self.key, "***") if self.key and len(self.key) >= _SECRET_FROM else text
 
 
-def _close(runner: asyncio.Runner, client: Any) -> None:
-    """End the connections. Where another loop runs in this thread they end with their sockets."""
-    closing = client.close()
-    try:
-        runner.run(closing)
-        runner.close()
-    except RuntimeError:
-        closing.close()
+def _turn(loop: asyncio.AbstractEventLoop) -> None:
+    """The thread of a loop."""
+    loop.run_forever()
+    loop.close()
+
+
+def _close(loop: asyncio.AbstractEventLoop, turning: threading.Thread, client: Any) -> None:
+    """End the connections and the loop; also from the loop's own thread, where the last call may let the model go."""
+
+    async def end() -> None:
+        try:
+            await client.close()
+        finally:
+            loop.stop()
+
+    asyncio.run_coroutine_threadsafe(end(), loop)
+    if threading.current_thread() is not turning:
+        turning.join(_CLOSE_SECONDS)
 
 
 def retry_after(header: str | None) -> float | None:

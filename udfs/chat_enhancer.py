@@ -51,6 +51,10 @@ class ChatEnhancer:
     def batch_size(self) -> int:
         return self.chat.batch_size
 
+    @property
+    def chats(self) -> tuple[Chat, ...]:
+        return (self.chat,)
+
     def load(self, device: str) -> LoadedChatEnhancer:
         return LoadedChatEnhancer(self, self.chat.load(device))
 

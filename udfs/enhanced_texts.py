@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from udfs import screens
 from udfs.atoms import ARROW, Atom
+from udfs.chat import Chat, in_flight
 from udfs.enhancers import GrammarEnhancer
 from udfs.errors import ExplainedError
 from udfs.harness import free_memory, is_fatal, is_out_of_memory
@@ -26,7 +27,7 @@ class LoadedEnhancer(Protocol):
 
 
 class Enhancer(Protocol):
-    """A frozen, picklable spec of an enhancer. licence: that of its texts."""
+    """A frozen, picklable spec of an enhancer. licence: that of its texts; chats: whom it asks."""
 
     @property
     def model(self) -> str: ...
@@ -40,6 +41,9 @@ class Enhancer(Protocol):
     @property
     def batch_size(self) -> int: ...
 
+    @property
+    def chats(self) -> tuple[Chat, ...]: ...
+
     def load(self, device: str) -> LoadedEnhancer: ...
 
 
@@ -50,6 +54,7 @@ class OfflineEnhancer:
     grammar: GrammarEnhancer
     batch_size: int = 512
     licence: str = "Apache-2.0"  # the grammar's words are this project's own
+    chats: tuple[Chat, ...] = ()
 
     @property
     def model(self) -> str:
@@ -88,6 +93,10 @@ class EnhancedTexts:
     @property
     def batch_size(self) -> int:
         return self.enhancer.batch_size
+
+    @property
+    def in_flight(self) -> int:
+        return in_flight([*self.enhancer.chats, *self.screens.chats])
 
     @property
     def model(self) -> str:

@@ -2,7 +2,7 @@
 
 A stage is built from a spec. The spec travels (it is pickled), the model is loaded once per worker process and kept;
 another spec evicts it. Decoding (`prepare`) and encoding (`finish`) run on a thread pool while the model works, so that
-it does not wait for them.
+it does not wait for them. A model that itself only waits, for a server's answers, has each of its rows on a thread.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import islice
+from queue import SimpleQueue
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
 
 from udfs.crashes import CrashRecord
@@ -58,7 +61,8 @@ class Spec(Protocol):
     """A frozen, picklable description of a model. batch_size: the largest batch that is tried.
 
     A spec may have needs_device = False (it works without a model) and fills_batches = True (on the CPU
-    each batch has its full size, the last one by repeating an item).
+    each batch has its full size, the last one by repeating an item). in_flight: where its model only waits, as for a
+    server's answers, so many rows are at work at once, each on a thread of its own, which calls all of the model's methods.
     """
 
     @property
@@ -68,7 +72,7 @@ class Spec(Protocol):
 
 
 class NotFiniteError(ValueError):
-    """The model answered NaN or an infinity."""
+    """The model answered NaN or an infinity, or a vector with one."""
 
 
 @dataclass(frozen=True)
@@ -107,14 +111,15 @@ class Stage:
         device = (
             claim_device() if getattr(self.spec, "needs_device", True) else "cpu"
         )  # work without a model takes no accelerator
-        threads = threads_a_worker()
+        in_flight = getattr(self.spec, "in_flight", 0)
+        threads = in_flight or threads_a_worker()
         record = CrashRecord(repr(self.spec), self.spec.batch_size + threads)
         died = False
         try:
             work = _Work(self, loaded(self.spec, device), device, record)
             with ThreadPoolExecutor(threads) as pool:
                 try:
-                    yield from work.through(_chain(first, rows), pool)
+                    yield from work.through(_chain(first, rows), pool, in_flight)
                 finally:
                     pool.shutdown(wait=True, cancel_futures=True)
         except Exception as error:
@@ -137,35 +142,57 @@ class _Work:
     record: CrashRecord
     waiting: dict[Hashable, list[tuple[Row, Any]]] = field(default_factory=dict)
 
-    def through(self, rows: Iterator[Row], pool: ThreadPoolExecutor) -> Iterator[Row]:
+    def through(self, rows: Iterator[Row], pool: ThreadPoolExecutor, in_flight: int) -> Iterator[Row]:
+        suspects: list[Row] = []
+        others = self._without(suspects, rows)
+        yield from self._at_once(others, pool, in_flight) if in_flight else self._in_batches(others, pool)
+        self.record.alone = True
+        for row in suspects:
+            yield self._whole(row)
+
+    def _without(self, suspects: list[Row], rows: Iterator[Row]) -> Iterator[Row]:
+        """The rows; those that were in hand when a process died are put by."""
+        for row in rows:
+            if self.record.is_suspect(self._key(row)):
+                suspects.append(row)
+            else:
+                yield row
+
+    def _in_batches(self, rows: Iterator[Row], pool: ThreadPoolExecutor) -> Iterator[Row]:
         ahead: deque[tuple[Row, Future[Any]]] = deque()
         behind: deque[Future[Row]] = deque()
-        suspects: list[Row] = []
         size = self.stage.spec.batch_size
-        more = True
-        while more or ahead:
-            while more and len(ahead) < 2 * size:
-                row = next(rows, None)
-                more = row is not None
-                if row is not None and self.record.is_suspect(self._key(row)):
-                    suspects.append(row)
-                elif row is not None:
-                    ahead.append((row, pool.submit(self._prepared, row)))
-            if ahead:
-                row, prepared = ahead.popleft()
-                yield from self._take(row, prepared, behind, pool)
+        while True:
+            for row in islice(rows, 2 * size - len(ahead)):
+                ahead.append((row, pool.submit(self._prepared, row)))
+            if not ahead:
+                break
+            row, prepared = ahead.popleft()
+            yield from self._take(row, prepared, behind, pool)
             while len(behind) > 2 * size:
                 yield behind.popleft().result()
         for group in list(self.waiting):
             self._run_group(group, behind, pool)
         while behind:
             yield behind.popleft().result()
-        self.record.alone = True
-        for row in suspects:
-            yield self._alone(row)
 
-    def _alone(self, row: Row) -> Row:
-        """The answer to a row that was in hand when a process died."""
+    def _at_once(self, rows: Iterator[Row], pool: ThreadPoolExecutor, in_flight: int) -> Iterator[Row]:
+        """Answers as they come: a row that takes long holds up no other. seconds: those since the answer before."""
+        answered: SimpleQueue[Future[Row]] = SimpleQueue()
+        running = 0
+        while True:
+            for row in islice(rows, in_flight - running):
+                pool.submit(self._whole, row).add_done_callback(answered.put)
+                running += 1
+            if not running:
+                break
+            started = time.perf_counter()
+            answer = answered.get().result()
+            running -= 1
+            yield answer | {"seconds": time.perf_counter() - started}
+
+    def _whole(self, row: Row) -> Row:
+        """The answer to one row, from its decoding to its encoding."""
         try:
             self.record.check(self._key(row))
             item = self._prepared(row)
@@ -184,7 +211,9 @@ class _Work:
             self.record.put_down(noted)
 
     def _key(self, row: Row) -> Any:
-        return row[self.stage.keep[0][0]]
+        """The row's id; of one that was an error before, how often too: --retry errors asks for a new try."""
+        key, tried = row[self.stage.keep[0][0]], row.get("tried")
+        return f"{tried} {key}" if tried else key
 
     def _take(
         self, row: Row, prepared: Future[Any], behind: deque[Future[Row]], pool: ThreadPoolExecutor
@@ -265,8 +294,7 @@ class _Work:
         try:
             own = self.model.finish(row, result)
             for name, value in own.items():
-                if isinstance(value, float) and not math.isfinite(value):
-                    raise NotFiniteError(f"{name} is {value}")
+                _check_finite(name, value)
         except Exception as error:
             return self._failed(row, error, seconds)
         finally:
@@ -326,6 +354,17 @@ def is_fatal(error: Exception) -> bool:
         said in str(error) for said in ("CUDA error", "cuDNN error")
     )
     return lost and not is_out_of_memory(error) and _NOT_SUPPORTED not in str(error)
+
+
+def _check_finite(name: str, value: Any) -> None:
+    """NotFiniteError for a number, list or array that is not finite."""
+    match value:
+        case float() | np.floating():
+            if not math.isfinite(value):
+                raise NotFiniteError(f"{name} is {value}")
+        case np.ndarray() | [float() | np.floating(), *_]:
+            if not np.isfinite(value).all():
+                raise NotFiniteError(f"{name} holds a number that is not finite")
 
 
 def free_memory() -> None:

@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 
 from udfs.atoms import Atom, atom
-from udfs.attributes import attributes, relation_name, unquoted
-from udfs.fact_words import RELATIONS
+from udfs.attributes import attributes, quoted_texts, relation_name, unquoted
+from udfs.fact_words import RELATIONS, tokens
 from udfs.read_words import STOPS, ReadWords
 
 KINDS = ("object", "count", "color", "relation", "absence", "text")  # those that words can be read for
@@ -31,12 +31,12 @@ _OTHER_END = {
 
 
 def stated(text: str, atoms: Sequence[Atom] | None) -> list[Atom]:
-    """The facts of a prompt: its atoms, or what its words say where nobody recorded atoms.
+    """The facts of a prompt: its atoms and what it quotes besides, or what its words say where nobody recorded atoms.
 
     Of its words only those that can be read back from them: a fact that was misread is not asked of another text.
     """
     if atoms:
-        return list(atoms)
+        return [*atoms, *(atom("text", "picture", quoted) for quoted in _other_quotes(text, atoms))]
     facts = []
     for found in sorted(attributes(text)):
         match found:
@@ -61,7 +61,7 @@ def lost(facts: Sequence[Atom], text: str) -> list[str]:
     """The facts that the text does not state, each as 'color circle red'."""
     things = {str(fact[end]) for fact in facts for end in ("subject", "other") if fact[end] and fact["kind"] != "text"}
     read = ReadWords(unquoted(text), things)
-    return [in_words(fact) for fact in facts if not _holds(fact, read, text)]
+    return [in_words(fact) for fact in facts if not _holds(fact, facts, read, text)]
 
 
 def held_share(facts: Sequence[Atom], lost_facts: Sequence[str]) -> float:
@@ -69,7 +69,8 @@ def held_share(facts: Sequence[Atom], lost_facts: Sequence[str]) -> float:
     return 1 - len(lost_facts) / len(facts) if facts else 1.0
 
 
-def _holds(fact: Atom, read: ReadWords, text: str) -> bool:
+def _holds(fact: Atom, facts: Sequence[Atom], read: ReadWords, text: str) -> bool:
+    """Whether the text states the fact, and nothing against it that is none of the facts."""
     subject, value, other = str(fact["subject"]), str(fact["value"]), str(fact["other"])
     match fact["kind"]:
         case "object":
@@ -77,19 +78,31 @@ def _holds(fact: Atom, read: ReadWords, text: str) -> bool:
         case "count":
             return _counted(read, subject, value)
         case "color":
-            return read.has_color(subject, value.removeprefix(_DRESSED))
+            known = {word for each in facts if _of(each, "color", subject) for word in tokens(str(each["value"]))}
+            return read.has_color(subject, value.removeprefix(_DRESSED)) and read.colors_of(subject) <= known
         case "relation":
             name = relation_name(value)
             back = _OTHER_END.get(name)
-            return read.related(_phrases(name), subject, other) or (
-                back is not None and read.related(_phrases(back), other, subject)
+            return _related(read, name, back, subject, other) and (
+                back in (None, name) or not _related(read, back, name, subject, other)
             )
         case "absence":
             places = read.of(subject)
             return bool(places) and all(read.negated(place) for place in places)
         case "text":
-            return _quoted(value, text)
+            return _quoted(value, text) and not _other_quotes(text, facts)
     return True  # place, style, prompt: no list of words says them
+
+
+def _of(fact: Atom, kind: str, subject: str) -> bool:
+    return fact["kind"] == kind and fact["subject"] == subject
+
+
+def _related(read: ReadWords, name: str, back: str | None, first: str, second: str) -> bool:
+    """Whether the first thing is in the relation to the second one, or the second one in that which says the same."""
+    return read.related(_phrases(name), first, second) or (
+        back is not None and read.related(_phrases(back), second, first)
+    )
 
 
 def _quoted(value: str, text: str) -> bool:
@@ -101,6 +114,12 @@ def _quoted(value: str, text: str) -> bool:
             return True
         at = text.find(value, at + 1)
     return False
+
+
+def _other_quotes(text: str, facts: Sequence[Atom]) -> list[str]:
+    """What the text quotes that holds none of the quoted texts among the facts."""
+    known = [str(fact["value"]) for fact in facts if fact["kind"] == "text"]
+    return [each for each in dict.fromkeys(quoted_texts(text)) if not any(_quoted(value, each) for value in known)]
 
 
 def _joined(one: str, other: str) -> bool:
@@ -119,10 +138,10 @@ def _means(noun: str) -> bool:
 def _counted(read: ReadWords, subject: str, value: str) -> bool:
     """'two cats, one of them black' still are two; 'a cat' is one, and cats are not."""
     numbers = read.numbers_of(subject)
-    if not value.isdigit():
-        return any(value in tokens for tokens in read.tokens)
+    if not value.isdecimal():
+        return value.lower() in read.tokens
     if value == "1":
-        return numbers <= {1} and any(place.plain for place in read.of(subject))
+        return numbers <= {1} and any(place.plain and not read.negated(place) for place in read.of(subject))
     return int(value) in numbers and numbers <= {1, int(value)}
 
 

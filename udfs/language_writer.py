@@ -19,6 +19,7 @@ from udfs.chat import (
     RefusedError,
     Request,
     ResidueError,
+    in_flight,
     shown,
     without_thought,
 )
@@ -52,6 +53,10 @@ class LanguageWriter:
     @property
     def needs_device(self) -> bool:
         return self.chat.needs_device
+
+    @property
+    def in_flight(self) -> int:
+        return in_flight([self.chat])
 
     def load(self, device: str) -> LoadedWriter:
         return LoadedWriter(self.chat.load(device))

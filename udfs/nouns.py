@@ -9,7 +9,7 @@ from __future__ import annotations
 _PREPOSITIONS = (
     "in on at by near from to for with without within into onto through across along around against among amid during"
     " toward towards upon above over below under beneath underneath behind beside between inside outside while as like"
-    " who whose that which where when and or but then there here its his her their of off up down out"
+    " who whose that which where when and or but then there here anywhere its his her their of off up down out"
 )
 _VERBS = (
     "is are was were be being been has have had do does stand stands sit sits lie lies lay lays rest rests run runs walk"
@@ -237,6 +237,10 @@ def noun(word: str) -> str:
     """Singular, and the first of its synonyms."""
     single = _singular(word)
     return _FIRST.get(single, single)
+
+
+def is_plural(word: str) -> bool:
+    return _singular(word) != word
 
 
 def is_one_of_several_names(word: str) -> bool:

@@ -6,15 +6,25 @@ adjectives between ("two large red circles"), or, said after it, to the last one
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from udfs.fact_words import DENIALS_OF_TWO, NO_DENIAL, NUMBERS, denies
-from udfs.nouns import IRREGULAR, is_one_of_several_names, noun
+from udfs.fact_words import (
+    COLORS,
+    DENIALS_OF_TWO,
+    NO_DENIAL,
+    NUMBERS,
+    THINGS_TOO,
+    UNITS,
+    denies,
+    is_year,
+    number_at,
+    tokens,
+)
+from udfs.nouns import IRREGULAR, is_modifier, is_one_of_several_names, is_plural, leads_on, noun
+from udfs.nouns import STOPS as PHRASE_ENDS
 
-_TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[.,;:!?%°]")  # 3D is a word, not a number
 _SENTENCE_ENDS = frozenset(".;:!?")
 # Before one of these a run of adjectives is over: what follows is another thing.
 STOPS = frozenset(
@@ -75,14 +85,8 @@ STOPS = frozenset(
     ]
 )
 _TWINS = frozenset(["twin", "twins"])
-_NUMBERS = NUMBERS | {"lone": 1, "quartet": 4} | dict.fromkeys(_TWINS, 2)
-# A number before one of these measures a thing, it does not count any: 'an 80 year old woman', 'a two story house'.
-_UNIT_WORDS = (
-    "year years yr yrs month months week weeks day days hour hours minute minutes story stories storey storeys piece panel mm"
-    " cm km kg px x degree degrees % °"
-)
-_UNITS = frozenset(_UNIT_WORDS.split())
-_YEARS = range(1000, 2101)  # what four digits may mean
+_MORE_NUMBERS = {"lone": 1, "quartet": 4} | dict.fromkeys(_TWINS, 2)
+_NUMBER_WORDS = NUMBERS.keys() | _MORE_NUMBERS.keys()
 # A color word before one of these is still said of the whole thing ("a cat with red fur").
 _PARTS = frozenset(
     [
@@ -126,12 +130,19 @@ _PARTS = frozenset(
 _SAID_OF = frozenset(
     ["in", "is", "are", "was", "were", "painted", "colored", "dyed", "all"]
 )  # before a color that is said of what came before
+# the same, where it cannot be said of what comes after: 'cats turned blue', not 'a cat in white snow'
+_PLAINLY_SAID_OF = frozenset(["is", "are", "was", "were", "turned", "painted", "colored", "dyed"])
+_DRESSED = frozenset(["dressed", "clad"])  # before 'in'
 _NEGATIONS = frozenset(["none", "zero", "absent"])  # besides those that fact_words knows
 _ABSENT = frozenset(["absent", "missing", "nowhere"])  # after a thing that is not there
 _DENIED_NO_FURTHER = frozenset(["and", "but", "with"])
 _LIST_ENDS = frozenset(["or", "nor"])  # what joins the last of several things that one denial denies
 _ARTICLES = frozenset(["a", "an", "the"])
 _LINKS = STOPS - _ARTICLES - {"of"}
+# what may lead a phrase; a second one leads another
+_DETERMINERS = _ARTICLES | {"its", "their", "his", "her", "this", "that", "these", "those", "each", "every", "another"}
+_JOINS = frozenset([",", "and", "or"])  # adjectives, or two things
+_NEW_CLAUSES = frozenset([",", "and", "or", "but", "while", "where", "whereas"])  # before a determiner: another thing
 _REACH = 5  # words from a number or color to the thing that follows it
 _BACK = 8  # words back from a color to the thing that it is said of
 _NEGATED = 4  # words from a negation to the thing that is not there
@@ -140,6 +151,7 @@ _FAR = 14  # words between the two things of a relation and its phrase
 _LISTED = 8  # words from a thing to the 'or' of its list
 # what may stand in a clause before the phrase that it opens with: 'to the left of the dog is a cat'
 _OPENERS = frozenset(["to", "on", "at", "the", "just", "directly", "right", "high", "far", "and"])
+_NO_THINGS = _OPENERS | _DETERMINERS
 # what may not stand between the two things of such a clause: a third thing may come with it
 _OTHER_THINGS = (
     (STOPS | {"and", "or"}) - _ARTICLES - {"is", "are", "was", "were", "its", "their", "his", "her", "another"}
@@ -158,7 +170,7 @@ class Place:
 
 class ReadWords:
     def __init__(self, text: str, things: Iterable[str]) -> None:
-        self.tokens = tokens(text)
+        self.tokens = _words(text)
         self.places = [place for thing in set(things) for place in self._places(thing)]
         self._starts = {place.start: place for place in sorted(self.places, key=lambda p: p.end)}  # the longest stays
         self._lasts = {place.end - 1 for place in self.places}
@@ -172,43 +184,101 @@ class ReadWords:
         A denial ends where the next thing begins ('no hat and a dog', 'no chairs, a cat'), but reaches all that one 'or'
         joins: 'no cats, dogs or birds'.
         """
-        return self._denied_before(place) or self._absent_after(place)
+        return self._denied(place.start, place.end) or self._absent_after(place)
 
     def numbers_of(self, thing: str) -> set[int]:
         """The numbers that belong to the thing."""
         found = set()
-        for at, token in enumerate(self.tokens):
-            number = int(token) if token.isdecimal() else _NUMBERS.get(token)  # '²' is a digit, but no number
-            if number is None:
+        for at, end, number in self._numbers():
+            place = self._place_after(end - 1)
+            if place is None or place.thing != thing or self.negated(place):
                 continue
-            place = self._place_after(at)
-            if place is not None and place.thing == thing and self._counts(at, place):
+            if self._counts(at, end, place):
                 found.add(number)
         return found
 
     def has_color(self, thing: str, color: str) -> bool:
-        words = tokens(color)
+        words = _words(color)
         ends = [i + len(words) - 1 for i in self._phrases(words)]
-        return any(self._colored(at) == thing for at in ends)
+        return any(self._colored(at) == thing and not self._denied(at, at + 1) for at in ends)
+
+    def colors_of(self, thing: str) -> set[str]:
+        """The colors that stand before the thing or are plainly said of it: 'red cats turned blue'; not 'a cat in white
+        snow'.
+        """
+        colors = [at for at, token in enumerate(self.tokens) if token in COLORS and not self._denied(at, at + 1)]
+        return {self.tokens[at] for at in colors if self._colored(at, plainly=True) == thing}
 
     def related(self, phrases: Iterable[str], first: str, second: str) -> bool:
         """Whether one of the phrases stands between the two things, each being the nearest one on its side, or opens its
         clause, with the second thing and then the first one behind it: 'behind the dog stands a cat'.
+
+        What may be a third thing, or denies the phrase, must not stand between.
         """
         for phrase in phrases:
-            words = tokens(phrase)
+            words = _words(phrase)
             for start in self._phrases(words):
-                before = self._nearest_before(start, _FAR)
-                after = self._nearest_after(start + len(words), _FAR)
-                if after is None or after.thing != second:
+                end = start + len(words)
+                before, after = self._nearest_before(start, _FAR), self._nearest_after(end, _FAR)
+                if after is None or after.thing != second or self.negated(after) or not self._leads_to(after, end):
                     continue
-                if (before and before.thing == first) or self._inverted(start, after.end, first):
+                if before and before.thing == first and not self.negated(before) and self._goes_on(before.end, start):
+                    return True
+                if self._inverted(start, after.end, first):
                     return True
         return False
 
-    def _denied_before(self, place: Place) -> bool:
-        """Goes back from the thing to the nearest denial, `_NEGATED` words at most, more between the things of a list."""
-        at, last = place.start - 1, place.start - _NEGATED
+    def _leads_to(self, place: Place, start: int) -> bool:
+        """Whether from `start` to the thing there is nothing but its own article, numbers and adjectives."""
+        for i in range(start, place.start):
+            token, previous = self.tokens[i], self.tokens[i - 1]
+            if token in _JOINS:
+                if i == start or not self._is_adjective(i - 1):
+                    return False
+            elif token == "of":
+                if previous not in _NUMBER_WORDS:  # 'a pair of dogs'
+                    return False
+            elif token in _DETERMINERS:
+                if i > start and previous != "of":
+                    return False
+            elif token in STOPS or token in PHRASE_ENDS:
+                return False
+        return True
+
+    def _goes_on(self, end: int, start: int) -> bool:
+        """Whether what is said from `start` on is said of the thing that ends at `end`: no denial stands between, and no
+        third thing begins, as in 'a cat and a sofa left of a dog' and 'cat, sofa left of dog'.
+        """
+        if any(self._denies(i) and self.tokens[i + 1] not in NO_DENIAL for i in range(end, start)):
+            return False
+        joins = [i for i in range(end, start) if self.tokens[i] in _NEW_CLAUSES]
+        if any(self._leads(i + 1) for i in joins):
+            return False
+        last = [word for word in self.tokens[joins[-1] + 1 : start] if word not in _NO_THINGS] if joins else []
+        return not last or any(_no_noun(word) for word in last)
+
+    def _leads(self, at: int) -> bool:
+        """Whether a phrase of its own begins here, of another thing: with an article or a number."""
+        token = self.tokens[at]
+        return token in _ARTICLES or token == "another" or token in _NUMBER_WORDS or token.isdecimal()
+
+    def _is_adjective(self, at: int) -> bool:
+        token = self.tokens[at]
+        return leads_on(token) or token in COLORS or token in THINGS_TOO or token in _NUMBER_WORDS
+
+    def _numbers(self) -> Iterator[tuple[int, int, int]]:
+        """(start, end, number) of every number, in digits or words."""
+        at = 0
+        while at < len(self.tokens):
+            more = _MORE_NUMBERS.get(self.tokens[at])
+            found = number_at(self.tokens, at) or (None if more is None else (more, 1))
+            if found:
+                yield at, at + found[1], found[0]
+            at += found[1] if found else 1
+
+    def _denied(self, start: int, end: int) -> bool:
+        """Goes back from `start` to the nearest denial, `_NEGATED` words at most, more between the things of a list."""
+        at, last = start - 1, start - _NEGATED
         listed: bool | None = None  # not known yet: rarely asked
         linked = False  # by a preposition: 'no cats on rugs or beds' denies cats alone
         while at >= max(last, 0):
@@ -221,8 +291,8 @@ class ReadWords:
                 return False
             if token in _LIST_ENDS:
                 listed, last = True, at - _NEGATED
-            elif token == "," or (at in self._lasts and at < place.start - 1):  # 'dog house' is one name
-                listed = self._in_list(place.end) if listed is None else listed
+            elif token == "," or (at in self._lasts and at < start - 1):  # 'dog house' is one name
+                listed = self._in_list(end) if listed is None else listed
                 if linked or not listed:
                     return False
                 last = at - _NEGATED if token == "," else last
@@ -253,17 +323,13 @@ class ReadWords:
                 return False
         return False
 
-    def _counts(self, at: int, place: Place) -> bool:
-        """Whether the number at `at` counts the thing: no year, no measure, no 'twin bed'."""
-        token = self.tokens[at]
-        if token in _TWINS:
+    def _counts(self, at: int, end: int, place: Place) -> bool:
+        """Whether the number from `at` to `end` counts the thing: no year, no measure, no 'twin bed'."""
+        if self.tokens[at] in _TWINS:
             return not place.plain
-        after = at + 1
-        while after < place.start and self.tokens[after] in NUMBERS:  # 'two hundred', not 'two 80'
-            after += 1
-        if after < place.start and self.tokens[after] in _UNITS:
+        if end < place.start and self.tokens[end] in UNITS:
             return False
-        if len(token) == 4 and token.isdecimal() and int(token) in _YEARS:  # not of '1500 boats'
+        if is_year(self.tokens[at]):  # not of '1500 boats'
             return not (place.plain or (at and self.tokens[at - 1] in NUMBERS))
         return True
 
@@ -279,19 +345,29 @@ class ReadWords:
         that could bring another. 'A cat, left of a dog, a box' says nothing of the box.
         """
         opened, place = self._opens(start), self._nearest_after(end, _FAR)
-        if opened is None or place is None or place.thing != thing:
+        if opened is None or place is None or place.thing != thing or self.negated(place):
             return False
         between = self.tokens[end : place.start]
         return _OTHER_THINGS.isdisjoint(between) and not (opened == "," and "," in between)
 
-    def _colored(self, at: int) -> str | None:
-        """The thing that a color word at `at` is said of."""
+    def _colored(self, at: int, plainly: bool = False) -> str | None:
+        """The thing that a color word at `at` is said of; plainly: not by a guess."""
         before, after = ([".", *self.tokens, "."][at + n] for n in (0, 2))
         closed = before in _SAID_OF and after in STOPS | _SENTENCE_ENDS | {","}  # "dressed in red, brown shoes"
         place = None if closed else self._place_after(at)
-        if place is None and self._is_said_of_one_before(at):
+        if place is None and (self._is_plainly_said(at) if plainly else self._is_said_of_one_before(at)):
             place = self._nearest_before(at, _BACK)
+            if place and self._third_between(place.end, at):
+                return None
         return place.thing if place else None
+
+    def _third_between(self, start: int, at: int) -> bool:
+        """Whether the color at `at` may be said of a thing that stands between: 'a cat near a barn painted red', not 'a
+        cat in a bright red coat'.
+        """
+        leads = [i for i in range(start, at) if self._leads(i)]
+        own = self.tokens[leads[-1] + 1 : at] if leads else []
+        return len(leads) > 1 or not (STOPS | _SAID_OF).isdisjoint(own)
 
     def _is_said_of_one_before(self, at: int) -> bool:
         """'dressed in red', 'is red', 'with red fur', 'circle, red, ...'; not 'on a red cushion'."""
@@ -300,13 +376,20 @@ class ReadWords:
             return True
         return after == "," and (next_but_one in STOPS | _SENTENCE_ENDS or at + 2 in self._starts)
 
+    def _is_plainly_said(self, at: int) -> bool:
+        first, before = ([".", ".", *self.tokens][at + n] for n in (0, 1))
+        return before in _PLAINLY_SAID_OF or (before == "in" and first in _DRESSED)
+
     def _place_after(self, at: int) -> Place | None:
         """The thing that the adjective or number at `at` belongs to."""
-        of_a_number = self.tokens[at] in _NUMBERS
+        of_a_number = self.tokens[at] in _NUMBER_WORDS
+        counted = of_a_number or self.tokens[at].isdecimal()
         for i in self._same_sentence(range(at + 1, at + 1 + _REACH)):
             token, previous = self.tokens[i], self.tokens[i - 1]
             if i in self._starts:
                 return None if previous == "," else self._starts[i]
+            if token in _JOINS and (is_plural(previous) if counted else not self._is_adjective(i - 1)):
+                return None  # 'two boats, white cats', 'a red barn and cats'
             if token in STOPS and not (token == "of" and of_a_number and i == at + 1):
                 return None
         return None
@@ -336,7 +419,7 @@ class ReadWords:
 
     def _places(self, thing: str) -> list[Place]:
         """Where the thing's name stands, in singular or plural, perhaps with adjectives between its words."""
-        words = tokens(thing)
+        words = _words(thing)
         found = []
         for start in range(len(self.tokens)):
             end = self._name_end(words, start)
@@ -356,10 +439,13 @@ class ReadWords:
         return at if words else None
 
 
-def tokens(text: str) -> list[str]:
-    """Words, numbers and punctuation in lower case; gray is gray however it is spelled."""
-    words = (word.replace("’", "'").removesuffix("'s") for word in _TOKEN.findall(text.lower()))
-    return [word.replace("grey", "gray").replace("colour", "color") for word in words]
+def _words(text: str) -> list[str]:
+    return [token for token in tokens(text) if token not in ("(", ")")]
+
+
+def _no_noun(word: str) -> bool:
+    """An adjective, a participle, a verb, or what may be one by its ending: 'lounges'."""
+    return word in COLORS or word in PHRASE_ENDS or is_modifier(word) or leads_on(word) or word.endswith("s")
 
 
 def same_noun(one: str, other: str) -> bool:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from udfs import held_atoms
 from udfs.atoms import Atom
 from udfs.attributes import asks_held
+from udfs.chat import Chat, in_flight
 from udfs.embedders import Embedder, MiniLM
 from udfs.encoding import broken_share
 from udfs.evaluation import EvaluationPrompts
@@ -76,7 +77,7 @@ class Screens:
     judges: tuple[TextJudge, ...] = ()
     batch_size: int = 512  # rows; inside, texts of one length share a batch of the embedder
     name: str = "screens"
-    version: str = "5"  # of the measures themselves: raise it when one of them answers otherwise
+    version: str = "6"  # of the measures themselves: raise it when one of them answers otherwise
 
     @property
     def model(self) -> str:
@@ -92,6 +93,14 @@ class Screens:
             [judge.parts for judge in self.judges],
         ]
         return f"{self.name}@{content_id(parts)[:12]}"
+
+    @property
+    def chats(self) -> tuple[Chat, ...]:
+        return tuple(judge.chat for judge in self.judges)
+
+    @property
+    def in_flight(self) -> int:
+        return in_flight(self.chats)
 
     def load(self, device: str) -> Screener:
         return Screener(self, device)

@@ -59,7 +59,7 @@ def test_a_spec_holds_what_shapes_an_answer_and_no_place_or_key() -> None:
     entry = LanguageModel(**ENDPOINT, revision="abc", key_variable="GOLDPAN_TEST_KEY", in_flight=64)
     spec = chat_spec(entry)
     assert isinstance(spec, EndpointChat)
-    assert (spec.model, spec.batch_size, spec.needs_device) == ("llama@abc", 512, False)
+    assert (spec.model, spec.batch_size, spec.needs_device) == ("llama@abc", 64, False)
     elsewhere = chat_spec(entry.model_copy(update={"url": "http://other/v1", "in_flight": 1, "key_variable": None}))
     assert spec.parameters == elsewhere.parameters
     warmer = chat_spec(entry.model_copy(update={"temperature": 1.5}))

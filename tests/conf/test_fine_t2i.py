@@ -21,7 +21,7 @@ def phrases() -> Iterator[str]:
         yield from (*category.views, *category.manners)
     for style in FINE.styles:
         for medium in style.media:
-            yield medium.phrase.replace("3D", "D")  # its 3 is no number of things
+            yield medium.phrase
             yield from medium.finishes
     for lights in FINE.lexicon.lights.values():
         yield from lights

@@ -166,12 +166,16 @@ def test_more_prompts_than_every_pair_is_compared_of_are_refused(
         compare(lakehouse, "d1", cells=1)
 
 
+LONG = "it's a word " * 500  # 6,000 characters: what Java's patterns must not need stack for
 SAME = [
     ("A red fox, in the snow!", "a red fox in the snow"),
     ("low-poly fox", "low poly fox"),
     ("a fox . . . in snow.", "a fox in snow"),
     ('a sign "Open"', "A sign “Open”."),
     ("a fox's tail and the dogs' ball", "a fox's tail, and the dogs' ball"),
+    ("a 9-year-old on route-66 : 5 dogs", "A 9 year old on route 66: 5 dogs."),
+    (f"a 'fox {LONG}", f"a fox {LONG}"),
+    (f"a fox {'-' * 6000} in snow", "a fox in snow"),
 ]
 OTHER = [
     ("1.5 apples", "1 5 apples"),
@@ -180,6 +184,13 @@ OTHER = [
     ("a sign 'Open'", "a sign 'OPEN'"),
     ("a sign ‘Café!’", "a sign ‘Café’"),
     ("SALE 50%", "SALE 50"),
+    ("-5 degrees", "5 degrees"),
+    ("a clock at 5:30", "a clock at 5-30"),
+    ("a clock at 5:30", "a clock at 5 30"),
+    ("1/2 cup", "1 2 cup"),
+    (f"a sign '{LONG}Fox'", f"a sign '{LONG}fox'"),
+    (f"a sign ‘{LONG}It’s’", f"a sign ‘{LONG}it’s’"),
+    (f"a sign ‘{'it’s ' * 1500}Fox’", f"a sign ‘{'it’s ' * 1500}fox’"),
 ]
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
 
 from bench.prompt_corpus import corpus
+from tests.udfs.test_writers import ANY
 from udfs.atoms import atom
 from udfs.attributes import asks_held, attributes, media, quoted_texts, stated
 
@@ -52,6 +55,15 @@ CONTRASTS = [
     ("a cat facing left", "a cat facing right"),
     ("a car turning left", "a car turning right"),
     ("left cat, right dog", "left dog, right cat"),
+    ("two hundred boats", "three hundred boats"),
+    ("twenty five boats", "thirty five boats"),
+    ("an 80 year old woman", "a 20 year old woman"),
+    ("a 9-year-old girl", "a 5-year-old girl"),
+    ("a 1967 car", "a 1950 car"),
+    ("a woman in a 1920s dress", "a woman in a 1980s dress"),
+    ("a clock at 5:30", "a clock at 6:45"),
+    ("a thermometer at -5 degrees", "a thermometer at 5 degrees"),
+    ("a glass 50% full", "a glass 70% full"),
 ]
 SAME = [
     ("a photo of two red apples on a table", "two red apples lying on a wooden table"),
@@ -84,6 +96,13 @@ SAME = [
     ("a dog on the left, red", "a red dog on the left"),
     ("a dog right behind a cat", "a dog behind a cat"),
     ("a cat not afraid of a dog", "a cat afraid of a dog"),
+    ("two hundred and five boats", "205 boats"),
+    ("twenty five boats", "twenty-five boats"),
+    ("1,500 boats", "1500 boats"),
+    ("two dozen eggs", "24 eggs"),
+    ("two 80 year old women", "two 80-year-old women"),
+    ("a red fox can be seen", "a red fox"),
+    ("a room with no eagle anywhere", "a room without any eagle"),
 ]
 
 
@@ -130,10 +149,10 @@ def test_single_quotes_are_told_from_apostrophes() -> None:
         "fields of lavender", "a castle not far from a lake", "a statue of ivory", "a charcoal drawing of a cat",
         "a cat, drawn in charcoal", "a salmon on a plate", "a salmon swimming in a river", "a peach tree", "a car covered in rust",
         "a statue cast in bronze", "a rose garden", "mint leaves", "a compass rose on a map", "a man who left the room",
-        "a train left all alone",
+        "a train left all alone", "a plate garnished with mint can be seen on a table", "a 3D render of a fox in 4K, 8k", "a 35mm photo at f/1.8",
     ],
 )  # fmt: skip
-def test_what_is_no_color_no_side_and_no_absence(text: str) -> None:
+def test_what_is_no_color_no_side_no_absence_and_no_number(text: str) -> None:
     assert attributes(text) == frozenset()
 
 
@@ -163,6 +182,32 @@ def test_atoms_state_what_their_words_would() -> None:
     facts += [atom("object", "lamp", "lamp"), atom("count", "lamp", "1"), atom("text", "lamp", "Hi")]
     words = 'two young women dressed in red to the left of a lamp with the text "Hi", without any dog'
     assert stated("", facts) == stated(words, None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a 1980s car", "a car in 16:9", "a 1967 car", "an 80 year old man", "a glass 50% full", "a cat at -5 degrees"],
+)
+def test_a_measure_counts_nothing(text: str) -> None:
+    assert [(found[0], len(found)) for found in attributes(text)] == [("measure", 3)]
+    assert asks_held(text, None) == {"reasoning"}
+
+
+def test_of_the_kinds_that_the_atoms_lack_the_words_tell() -> None:
+    apple = [atom("object", "apple", "apple")]
+    assert stated("two red apples", apple) == stated("two red apples", None) != stated("three green apples", apple)
+    assert stated("an apple left of a pear", apple) != stated("an apple right of a pear", apple)
+    assert stated("an apple without a leaf", apple) != stated("an apple", apple)
+    assert stated('an apple with "A"', apple) != stated('an apple with "B"', apple)
+    counted = [*apple, atom("count", "apple", "2")]
+    assert stated("three red apples", counted) == {("count", "2", "apple"), ("color", "red", "apple")}
+
+
+@given(ANY)
+@settings(max_examples=250, deadline=None)
+def test_words_add_nothing_to_the_grammars_atoms(prompt: dict[str, Any]) -> None:
+    """So that two of its prompts that ask for the same are compared, whatever their template and the wording of the place."""
+    assert stated(prompt["text"], prompt["atoms"]) == stated("", prompt["atoms"])
 
 
 def test_one_of_a_thing_is_no_attribute() -> None:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import email.utils
+import gc
 import json
 import pickle
 import re
+import threading
 import time
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from tests.chat_server import ChatServer, chat_server
@@ -17,6 +22,8 @@ from udfs import chat_endpoint
 from udfs.chat import Answer, CutOffError, EmptyAnswerError, FilteredError, Request
 from udfs.chat_endpoint import EndpointChat, EndpointError, LoadedEndpoint, retry_after
 from udfs.chat_keys import MissingKeyError
+from udfs.harness import Stage
+from udfs.language_writer import COLUMNS, LanguageWriter
 
 SCHEMA = {"type": "object", "properties": {"prompt": {"type": "string"}}, "required": ["prompt"]}
 
@@ -203,3 +210,58 @@ def test_an_unknown_model_is_named_also_where_the_server_lists_none() -> None:
         with pytest.raises(EndpointError, match=r"does not know the model m \(HTTP 404: [^)]*\)\. Mend model or url"):
             loaded(server).complete(requests("a"))
         assert server.asked == ["a"]
+
+
+def until(happens: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not happens():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_request_that_hangs_takes_one_place_and_holds_up_no_row() -> None:
+    with chat_server(seconds=0.01, fault=lambda text, _: "silence" if text == "0" else None) as server:
+        stage = Stage(LanguageWriter(spec(server, in_flight=4, attempts=1)), (("id", pa.int64()),), COLUMNS)
+        rows = [{"id": n, "seed": n, "request": json.dumps([{"role": "user", "content": f"{n}"}])} for n in range(60)]
+        *answered, last = stage.answers(iter(rows))
+        assert sorted(row["id"] for row in answered) == [*range(1, 60)]
+        assert {row["status"] for row in answered} == {"ok"}
+        assert (last["id"], last["error_class"]) == (0, "NoAnswerInTimeError")
+        assert server.most_at_once == 4
+
+
+def test_threads_may_ask_at_the_same_time_and_share_what_is_in_flight() -> None:
+    with chat_server(seconds=0.05) as server, ThreadPoolExecutor(3) as pool:
+        chat = loaded(server, in_flight=4)
+        asked = [[f"{thread} {number}" for number in range(8)] for thread in range(3)]
+        for texts, answers in zip(asked, pool.map(lambda texts: chat.complete(requests(*texts)), asked), strict=True):
+            assert answers == [Answer(f'{{"prompt": "a prompt about {t}"}}', "stop", 7, 5 + 1) for t in texts]
+        assert server.most_at_once == 4
+
+
+def test_what_every_request_would_hear_ends_the_requests_of_all_threads() -> None:
+    fault = lambda text, _: {"hang": "silence", "bad": "404"}.get(text)  # noqa: E731
+    with chat_server(seconds=0, fault=fault) as server, ThreadPoolExecutor(1) as pool:
+        chat = loaded(server, timeout_seconds=30)
+        hangs = pool.submit(chat.complete, requests("hang"))
+        until(lambda: server.asked == ["hang"])
+        with pytest.raises(EndpointError) as heard:
+            chat.complete(requests("bad"))
+        with pytest.raises(EndpointError) as told:
+            hangs.result(timeout=5)
+        assert str(told.value) == str(heard.value)
+        assert isinstance(chat.complete(requests("good"))[0], Answer)
+
+
+def test_a_model_that_is_let_go_leaves_no_thread() -> None:
+    def threads() -> int:
+        gc.collect()
+        return sum(thread.name == "goldpan test" for thread in threading.enumerate())
+
+    with chat_server(seconds=0) as server:
+        before = threads()
+        chat = loaded(server)
+        chat.complete(requests("a"))
+        assert threads() == before + 1
+        del chat
+        until(lambda: threads() == before)

@@ -59,6 +59,14 @@ def test_a_vector_does_not_depend_on_its_neighbours(embedder: Embedder) -> None:
         assert np.abs(np.array(answers[text]["embedding"]) - vector).max() < 1e-5
 
 
+def test_a_vector_that_is_not_finite_is_its_texts_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    encode = Embedder.encode
+    monkeypatch.setattr(Embedder, "encode", lambda self, batch: encode(self, batch) * np.float32("nan"))
+    stage = Stage(minilm(), (("prompt_id", pa.string()),), COLUMNS)
+    (row,) = stage.answers(iter([{"prompt_id": "1", "text": "two red apples"}]))
+    assert (row["status"], row["error_class"], row["embedding"]) == ("error", "NotFiniteError", None)
+
+
 def test_a_long_text_is_cut_at_what_the_model_knows(embedder: Embedder) -> None:
     tokens = embedder.tokens("red " * 1000)
     assert len(tokens) == 256

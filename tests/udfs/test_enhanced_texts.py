@@ -9,12 +9,20 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from tests.udfs.test_writers import SCENES
 from udfs import harness
 from udfs.atoms import atom
-from udfs.enhanced_texts import COLUMNS, EnhancingScreener
+from udfs.chat_endpoint import EndpointChat
+from udfs.chat_enhancer import NAMES, ChatEnhancer
+from udfs.chat_transformers import TransformersChat
+from udfs.embedders import minilm
+from udfs.enhanced_texts import COLUMNS, EnhancedTexts, EnhancingScreener, OfflineEnhancer
+from udfs.enhancers import GrammarEnhancer
 from udfs.errors import ExplainedError
 from udfs.harness import Stage
-from udfs.text_judges import VerdictError
+from udfs.instructions import Instructions
+from udfs.screens import screens_for
+from udfs.text_judges import TextJudge, VerdictError
 
 RED = [atom("color", "circle", "red")]
 ROW = {"prompt_id": "p", "text": "a red circle", "atoms": RED, "tried": 0}
@@ -113,3 +121,19 @@ def test_what_no_row_can_help_ends_the_task(error: Exception) -> None:
     with pytest.raises(RuntimeError, match=str(error)):
         list(stage_of(enhancing, Screening(raises=error)).answers(iter(FOUR)))
     assert enhancing.asked == [*SHAPES]
+
+
+def test_rows_are_in_flight_where_texts_and_verdicts_come_from_servers() -> None:
+    def spec(enhancer: Any, *judges: Any) -> EnhancedTexts:
+        return EnhancedTexts(
+            enhancer, screens_for(SCENES, minilm(), judges=tuple(TextJudge("qwen3_guard", chat) for chat in judges))
+        )
+
+    server, here = (
+        EndpointChat("m", "m", "1", "", 1, 1, 9, in_flight=7),
+        TransformersChat("m", "m", "", "", "", 1, 1, 9),
+    )
+    asking = ChatEnhancer(server, Instructions("{text}", NAMES), (), (), "en", "")
+    offline = OfflineEnhancer(GrammarEnhancer(SCENES))
+    assert [spec(asking).in_flight, spec(asking, server).in_flight, spec(offline, server).in_flight] == [7, 7, 7]
+    assert [spec(offline).in_flight, spec(asking, here).in_flight, spec(offline, here).in_flight] == [0, 0, 0]

@@ -47,7 +47,7 @@ def test_the_longer_text_is_tidy_and_states_no_more_than_its_atoms(prompt: dict[
     assert text == " ".join(text.split())
     assert not re.search(r"[{}]| [,.;:?]|,,|\.\.|\bNone\b", unquoted(text))
     assert not re.search(r"\b[Aa] [aeiouAEIOU]|\b[Aa]n [^aeiouAEIOU\W]", unquoted(text))
-    stated = attributes(re.sub(r"\b3D\b", "", text))
+    stated = attributes(text)
     colors = {value.removeprefix("dressed in ") for value in values_of(atoms, "color")}
     assert {found[1] for found in stated if found[0] == "color"} == colors
     counts = set(values_of(atoms, "count")) - {"1"}

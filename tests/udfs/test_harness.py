@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import pickle
 import tempfile
+import threading
+import time
 import weakref
 from collections import Counter
 from collections.abc import Hashable, Iterator
@@ -12,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -138,6 +141,34 @@ def test_a_bad_row_is_an_error_row_and_the_others_are_answered(trouble: str, err
         None,
     )
     assert all(answer["status"] == "ok" for answer in got.values())
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.float32("nan"), "value is nan"),
+        (-np.inf, "value is -inf"),
+        ([0.5, float("nan")], "value holds a number that is not finite"),
+        (np.array([np.inf, 0.5], dtype=np.float16), "value holds a number that is not finite"),
+        ([0.5, 1.5], None),
+        (np.array([0.5], dtype=np.float32), None),
+        ([], None),
+        ([("blur", 0.5)], None),
+        (["a word"], None),
+        (np.array([1, 2]), None),
+        (None, None),
+    ],
+)
+def test_no_number_that_is_not_finite_is_ok_in_a_vector_neither(value: object, message: str | None) -> None:
+    class Answering(LoadedHalver):
+        def finish(self, row: dict[str, Any], result: float) -> dict[str, Any]:
+            return {"value": value}
+
+    spec = Halver(name="answering")
+    harness._cache[f"{spec!r} on cpu"] = Answering(4)
+    answer = answers([{"id": 1}], spec)[1]
+    assert answer["error_message"] == message
+    assert answer["error_class"] == (message and "NotFiniteError")
 
 
 def test_a_row_that_breaks_its_batch_is_found_by_halving() -> None:
@@ -284,17 +315,84 @@ def test_a_reader_that_stops_early_ends_the_decode_threads() -> None:
     stream.close()  # hangs, or raises, if a thread is left behind
 
 
+@dataclass(frozen=True)
+class Waiting(Halver):
+    """Its model waits for others: `in_flight` rows at once."""
+
+    name: str = "waiting"
+    in_flight: int = 3
+
+
+class LoadedWaiting(LoadedHalver):
+    """Row 0 is answered when all `others` have been."""
+
+    def __init__(self, others: int) -> None:
+        super().__init__(memory=1)
+        self.others, self.answered = others, threading.Semaphore(0)
+
+    def run(self, batch: list[dict[str, Any]]) -> list[float]:
+        if batch[0]["id"] == 0:
+            assert all(self.answered.acquire(timeout=5) for _ in range(self.others)), "others wait for this row"
+        self.answered.release()
+        return super().run(batch)
+
+
+def test_a_row_that_waits_long_holds_up_no_other_where_a_model_waits_for_others() -> None:
+    spec, model = Waiting(), LoadedWaiting(others=19)
+    harness._cache[f"{spec!r} on cpu"] = model
+    read = []
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for number in range(20):
+            read.append(number)
+            yield {"id": number}
+
+    stream = Stage(spec, KEEP, COLUMNS).answers(rows())
+    first = next(stream)
+    assert (first["id"], first["value"]) in ((1, 0.5), (2, 1.0))
+    assert len(read) == spec.in_flight, "no more rows are held than are in flight"
+    rest = [row["id"] for row in stream]
+    assert rest[-1] == 0, "all others came before"
+    assert sorted([first["id"], *rest]) == [*range(20)]
+    assert {len(batch) for batch in model.batches} == {1}
+
+
+def test_seconds_of_rows_in_flight_add_up_to_the_stages_time() -> None:
+    class Sleeping(LoadedHalver):
+        def run(self, batch: list[dict[str, Any]]) -> list[float]:
+            time.sleep(0.05)
+            return super().run(batch)
+
+    spec = Waiting(name="sleeping")
+    harness._cache[f"{spec!r} on cpu"] = Sleeping(4)
+    started = time.perf_counter()
+    got = answers([{"id": n} for n in range(9)], spec)
+    spent = time.perf_counter() - started
+    assert 0.1 < sum(row["seconds"] for row in got.values()) <= spent < 9 * 0.05, "three at once"
+
+
+@pytest.mark.parametrize("trouble", ["explained", "poison"])
+def test_what_ends_the_task_ends_it_also_in_flight(trouble: str) -> None:
+    spec, model = Waiting(), LoadedWaiting(others=0)
+    harness._cache[f"{spec!r} on cpu"] = model
+    before = threading.active_count()
+    with pytest.raises(ExplainedError if trouble == "explained" else AcceleratorError):
+        answers([{"id": n, "trouble": trouble if n == 1 else None} for n in range(99)], spec)
+    assert len(model.batches) < 50
+    assert threading.active_count() == before, "no thread is left behind"
+
+
 TROUBLES = st.sampled_from([None, None, None, "prepare", "group", "run", "finish", "nan"])
 ROWS = st.lists(st.tuples(TROUBLES, st.integers(0, 2)), max_size=25)
 
 
 @settings(max_examples=60, deadline=None)
-@given(rows=ROWS, batch_size=st.integers(1, 7), memory=st.integers(0, 8))
+@given(rows=ROWS, batch_size=st.integers(1, 7), memory=st.integers(0, 8), in_flight=st.integers(0, 4))
 def test_whatever_happens_each_row_has_one_answer_and_only_good_rows_are_ok(
-    rows: list[tuple[str | None, int]], batch_size: int, memory: int
+    rows: list[tuple[str | None, int]], batch_size: int, memory: int, in_flight: int
 ) -> None:
     harness._limits.clear()
-    spec = Halver(batch_size, memory)
+    spec = Waiting(batch_size, memory, in_flight=in_flight)
     harness._cache[f"{spec!r} on cpu"] = LoadedHalver(memory)
     given_rows: list[dict[str, Any]] = [
         {"id": n, "trouble": trouble, "size": size} for n, (trouble, size) in enumerate(rows)

@@ -24,6 +24,24 @@ CATS = [
 SIGN = [atom("object", "table", "table"), atom("absence", "chair", "absent"), atom("text", "table", "OPEN")]
 WOMAN = [atom("object", "young woman", "young woman"), atom("color", "young woman", "dressed in blue")]
 TROPHY = [atom("relation", "trophy", "to the left of", "suitcase")]  # as fine_t2i spells it
+LEFT = [atom("relation", "cat", "left of", "dog")]
+NOT_LEFT = [
+    "a cat sits left of the sofa, a dog sleeps", "a cat left of sofa, dog", "a cat left of the sofa and a dog",
+    "a cat left of a sofa with a dog", "a cat left of the sofa where a dog sleeps", "Left of the sofa, a dog sees a cat",
+    "a cat and a sofa left of a dog", "a cat, a sofa left of a dog", "cat, sofa left of dog", "a cat and 2 balls left of a dog",
+    "a cat and his ball left of a dog",
+    "a cat sleeps while a ball lies left of a dog",
+    "a cat not left of a dog", "a cat isn't left of a dog", "a dog is not right of a cat", "no cat left of a dog",
+    "a cat left of no dog", "Left of the dog there is no cat",
+    "a cat left of a dog and the dog left of the cat",
+]  # fmt: skip
+RED = [atom("color", "cat", "red")]
+NOT_RED = [
+    "two cats that are not red", "two cats, never red", "two cats neither red nor blue", "Two red cats turned blue cats",
+    "two red cats that are blue", "a cat dressed in red, then dressed in blue", "red and blue cats",
+    "a red barn, fluffy cats", "a red barn and cats", "a cat near a barn painted red", "a cat by the barn and a red coat",
+]  # fmt: skip
+OPEN = [atom("text", "sign", "OPEN")]
 
 KEPT = [
     (CATS, "Two fluffy red cats sit proudly to the left of a large grey dog in a sunlit park."),
@@ -60,6 +78,19 @@ KEPT = [
     ([atom("count", "photo", "1")], "a 35 mm photo of a cat"),
     ([atom("count", "shirt", "1")], "a 50% cotton shirt of 2 m ²"),
     ([atom("count", "story", "2")], "two stories on a page"),
+    ([atom("count", "boat", "200")], "two hundred boats"),
+    ([atom("count", "boat", "25")], "twenty five boats"),
+    ([atom("count", "boat", "1500")], "1,500 boats"),
+    ([atom("count", "egg", "24")], "two dozen eggs"),
+    ([atom("count", "cat", "2")], "two playful, fluffy cats and three dogs"),
+    (LEFT, "A cat, tail raised, sits proudly to the left of a large, fluffy dog"),
+    (LEFT, "The cat lounges on a cushion to the left of one of his big and fluffy dogs"),
+    (LEFT, "A cat with a ball not far to the left of a pair of dogs"),
+    (LEFT, "In a park, to the left of the dog sits a cat"),
+    (RED, "A red cat with white paws in golden light against a blue sky"),
+    (RED, "A cat in a bright red coat, a blue ball beside it"),
+    (RED, "The cat is red and not blue"),
+    (OPEN, 'A wooden sign says "OPEN!"'),
 ]  # fmt: skip
 LOST = [
     (CATS, "Three red cats sit left of a gray dog.", ["count cat 2"]),
@@ -82,6 +113,15 @@ LOST = [
     ([atom("text", "sign", "NIGHT")], 'a sign that says "NIGHTMARE" or "TONIGHT"', ['text "NIGHT"']),
     ([atom("count", "couch", "1")], "red sofas", ["count couch 1"]),
     ([atom("count", "car", "1")], "three 1967 cars", ["count car 1"]),
+    ([atom("count", "cat", "2")], "two hundred cats", ["count cat 2"]),
+    ([atom("count", "cat", "2")], "twenty two cats", ["count cat 2"]),
+    ([atom("count", "cat", "2")], "two barns, fluffy cats", ["count cat 2"]),
+    ([atom("count", "cat", "2")], "there are no two cats", ["count cat 2"]),
+    ([atom("count", "cat", "1")], "no cat", ["count cat 1"]),
+    ([atom("count", "cat", "ten")], "a cat with kittens", ["count cat ten"]),
+    *((RED, text, ["color cat red"]) for text in NOT_RED),
+    *((LEFT, text, ["relation cat left of dog"]) for text in NOT_LEFT),
+    *((OPEN, text, ['text "OPEN"']) for text in ('"OPEN" and "CLOSED"', "a sign 'CLOSED', once ‘OPEN’")),
 ]  # fmt: skip
 # text, the things that are there, those that are not
 DENIED = [
@@ -203,6 +243,13 @@ def test_facts_of_a_prompt_without_atoms_are_read_from_its_words() -> None:
     assert sorted(str(fact["kind"]) for fact in facts) == ["absence", "color", "count", "relation", "text"]
     assert lost(facts, 'A red cat sits next to 3 happy dogs, no leash, a board says "HI".') == []
     assert lost(facts, 'A red cat sits next to 2 happy dogs, no leash, a board says "HI".') == ["count dog 3"]
+
+
+def test_what_a_prompt_with_atoms_quotes_besides_is_a_fact() -> None:
+    facts = stated('"OPEN" and “CLOSED”', OPEN)
+    assert facts == [*OPEN, atom("text", "picture", "CLOSED")]
+    assert lost(facts, 'a board "CLOSED", a sign "OPEN"') == []
+    assert lost(facts, 'a sign "OPEN"') == ['text "CLOSED"']
 
 
 def test_a_side_and_a_year_in_a_prompt_without_atoms_are_no_facts() -> None:

@@ -18,6 +18,7 @@ from tests import tiny_scorers
 from tests.tiny_scorers import drawn, jpeg
 from udfs.harness import Stage
 from udfs.scorers import SCORERS
+from udfs.scorers.clip import LoadedClip
 from udfs.scorers.fused import COLUMNS, ScorerSet
 from udfs.scorers.picture import Picture, mean_color, open_picture
 from udfs.scorers.spec import Answers, Parts, ScorerSpec, Source
@@ -162,6 +163,27 @@ def test_hash_color_grid_and_embedding(tmp_path: Path) -> None:
     assert np.linalg.norm(got["embedding"]) == pytest.approx(1, abs=1e-5)
     without = rows_of(ScorerSet(specs[:1], 4), [{"id": "1", "image": jpeg(drawn())}])["1"]
     assert without["embedding"] is None
+
+
+def test_a_vector_that_is_not_finite_is_null_and_costs_no_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = LoadedClip.image_vectors
+
+    def broken(clip: LoadedClip, pictures: list[Picture]) -> np.ndarray:
+        whole(clip, pictures)
+        for picture in pictures:
+            if picture.text == "nan":
+                picture.memo[clip._vector][0] = np.nan
+        return whole(clip, pictures)
+
+    monkeypatch.setattr(LoadedClip, "image_vectors", broken)
+    clip = SCORERS["clip_scenes"]("clip_scenes", Source("clip", str(tiny_scorers.clip(tmp_path)), "abc"))
+    rows = [{"id": text, "image": jpeg(drawn()), "text": text} for text in ("a red circle", "nan")]
+    got = rows_of(ScorerSet((clip, Fragile("fragile")), 4), rows)
+    assert {row["status"] for row in got.values()} == {"ok"}
+    assert got["nan"]["reasons"] == {"clip_scenes_similarity": "not finite", "fragile": "not finite"}
+    assert got["nan"]["embedding"] is None
+    assert got["a red circle"]["reasons"] == {}
+    assert np.isfinite(got["a red circle"]["embedding"]).all()
 
 
 def test_a_large_jpeg_is_decoded_at_a_reduced_scale_for_the_learned_scorers_only() -> None:

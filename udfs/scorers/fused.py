@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 
 from udfs.harness import is_fatal, is_out_of_memory
@@ -133,11 +134,12 @@ class LoadedSet:
         }
 
     def _embed(self, batch: list[Scored]) -> None:
-        """Keep the image vectors of the first CLIP scorer, where it could encode the picture."""
+        """Keep the image vectors of the first CLIP scorer, where it could encode the picture. One that is not finite is
+        null: the scorer's own score says why."""
         clip = next((scorer for scorer in self.scorers.values() if isinstance(scorer, LoadedClipScorer)), None)
         for scored in batch:
             vector = clip.encoder.known_vector(scored.picture) if clip else None
-            scored.embedding = None if vector is None else vector.tolist()
+            scored.embedding = vector.tolist() if vector is not None and np.isfinite(vector).all() else None
 
 
 def _answers(spec: ScorerSpec, scorer: LoadedScorer, batch: list[Scored]) -> list[Answers]:
