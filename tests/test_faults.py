@@ -2,7 +2,7 @@
 rows say what they say in an undisturbed run, and the shards are the same, byte for byte. Real processes, real signals.
 
 A job starts on a copy of the undisturbed lakehouse without the tables that it writes; one test disturbs run_recipe
-itself, from nothing.
+itself, from nothing. The jobs that work on prompts have a lakehouse of more prompts: ten are one wave.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from deltalake import DeltaTable
@@ -29,6 +31,10 @@ from deltalake import DeltaTable
 ROOT = Path(__file__).parents[1]
 MASTER = "local[2,3]"
 WRITES = {
+    "generate_prompts": ("prompts",),
+    "deduplicate_prompts": ("prompt_embeddings", "prompt_duplicates"),
+    "screen_prompts": ("prompt_scores",),
+    "enhance_prompts": ("enhanced_prompts",),
     "generate_images": ("images",),
     "score_images": ("raw_scores", "scores"),
     "judge_images": ("judgements",),
@@ -36,6 +42,7 @@ WRITES = {
 }
 FACTS = {
     "prompts": "prompt_id",
+    "prompt_embeddings": "prompt_id",
     "prompt_duplicates": "prompt_id",
     "prompt_scores": "prompt_id",
     "enhanced_prompts": "prompt_id",
@@ -47,8 +54,13 @@ FACTS = {
     "judgements": "image_id",
     "release_samples": "image_id",
 }
+NOTE = 64  # bytes of a note of udfs/crashes.py; a free place is zeros
 # What another run may say otherwise, and the bytes, for which their hash stands.
 OF_THE_RUN = {"run_id", "created_at", "seconds", "seconds_by_scorer", "wave", "image"}
+# In a batch of another size a sentence's vector has other last bits; what is decided by it is rounded.
+LAST_BITS = {"prompt_embeddings": {"embedding"}, "prompt_duplicates": {"embedding"}}
+
+MANY_PROMPTS = {"written": 120, "files": [{"path": "demo/prompts.csv", "source": "written by hand for the demo"}]}
 
 # A worker that Spark forks while the session ends already finds its socket closed; PySpark's daemon prints that itself.
 DAEMON = re.compile(r"Traceback .*\n(?: +File .*pyspark/daemon\.py.*\n)+ConnectionResetError.*\n")
@@ -58,7 +70,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.timeout(1800)]
 
 class Run:
     """One job in a session of its own, so that everything it starts can be found and stopped. Two tasks at once on every
-    machine: with more of them a first wave would be all there is to do.
+    machine: with more of them a first wave would be all there is to do. What udfs/crashes.py notes stays with the recipe,
+    since tests share their pictures' ids.
     """
 
     def __init__(self, recipe: Path, job: str, submitted: bool = False, script: Path | None = None):
@@ -66,10 +79,12 @@ class Run:
             [Path(sys.executable).with_name("spark-submit"), "--master", MASTER] if submitted else [sys.executable]
         )
         command = [*starter, str(script or ROOT / "jobs" / f"{job}.py"), "--config", str(recipe)]
+        (temporary := recipe.parent / "temporary").mkdir(exist_ok=True)
+        options = {"PYSPARK_SUBMIT_ARGS": f"--master {MASTER} pyspark-shell", "TMPDIR": str(temporary)}
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=os.environ | {"PYSPARK_SUBMIT_ARGS": f"--master {MASTER} pyspark-shell"},
+            env=os.environ | options,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -128,11 +143,11 @@ class Run:
                 os.kill(pid, signal.SIGKILL)
 
 
-def small_recipe(folder: Path) -> Path:
-    """The demo's recipe with few prompts, light scorers, short waves and small shards; all it writes lies in `folder`."""
+def small_recipe(folder: Path, prompts: dict[str, Any] | None = None) -> Path:
+    """The demo's recipe with ten prompts or those given, light scorers, short waves and small shards; all it writes lies in `folder`."""
     recipe: dict[str, Any] = yaml.safe_load((ROOT / "conf" / "demo.yaml").read_text())
     recipe |= {"name": "faults", "lakehouse": str(folder / "lakehouse"), "run": {"wave_seconds": 4}}
-    recipe["prompts"] = {"written": 10}
+    recipe["prompts"] = prompts or {"written": 10}
     recipe["generation"] |= {"candidates": 6, "regimes": {"square": ["64x64"]}}
     light = {"technical", "clip_scenes", "scene_detector"}
     recipe["scorers"] = [scorer for scorer in recipe["scorers"] if scorer["name"] in light]
@@ -148,13 +163,28 @@ def small_recipe(folder: Path) -> Path:
 
 
 def facts(folder: Path, tables: Iterable[str]) -> dict[str, Counter[str]]:
-    """table -> how often each row is there; a row is all that it says but OF_THE_RUN."""
-    return {table: _rows(DeltaTable(folder / "lakehouse" / table)) for table in tables}
+    """table -> how often each row is there; a row is all that it says but OF_THE_RUN and LAST_BITS."""
+    found = {}
+    for table in tables:
+        delta = DeltaTable(folder / "lakehouse" / table)
+        columns = sorted({field.name for field in delta.schema().fields} - OF_THE_RUN - LAST_BITS.get(table, set()))
+        found[table] = Counter(repr(row) for row in delta.to_pyarrow_table(columns=columns).to_pylist())
+    return found
 
 
-def _rows(table: DeltaTable) -> Counter[str]:
-    columns = sorted({field.name for field in table.schema().fields} - OF_THE_RUN)
-    return Counter(repr(row) for row in table.to_pyarrow_table(columns=columns).to_pylist())
+def by_run(folder: Path, tables: Iterable[str]) -> dict[str, Counter[str]]:
+    """table -> how many rows each run has written."""
+    counted = {}
+    for table in tables:
+        rows = DeltaTable(folder / "lakehouse" / table).to_pyarrow_table(columns=["run_id"])
+        counted[table] = Counter(rows["run_id"].to_pylist())
+    return counted
+
+
+def vectors(folder: Path) -> list[list[float]]:
+    """The embeddings of the prompts, in the order of their ids."""
+    rows = DeltaTable(folder / "lakehouse" / "prompt_embeddings").to_pyarrow_table().to_pylist()
+    return [row["embedding"] for row in sorted(rows, key=lambda row: str(row["prompt_id"]))]
 
 
 def ids(folder: Path, table: str) -> Counter[tuple[str, ...]]:
@@ -166,9 +196,9 @@ def ids(folder: Path, table: str) -> Counter[tuple[str, ...]]:
 
 
 def shards(folder: Path) -> dict[str, str]:
-    """file -> SHA-256 of everything below the releases but what holds table versions."""
+    """file -> SHA-256 of all that lies in the folders of a release's subsets; what lies above holds table versions."""
     root = folder / "shards"
-    files = [path for path in sorted(root.rglob("*")) if path.is_file() and path.parent.name.count("_") > 1]
+    files = sorted(root.glob("*/*/*"))
     return {path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -181,17 +211,37 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+# publish_views and the jobs that work on prompts
+ON_PROMPTS = """
+from jobs.launch import main
+from jobs.run_recipe import JOBS, job
+
+main(lambda context: [job(name)(context) for name in JOBS[:JOBS.index("generate_images")]])
+"""
+
+
+@pytest.fixture(scope="module")
+def undisturbed_prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed_prompts")
+    (script := folder / "on_prompts.py").write_text(ON_PROMPTS)
+    run = Run(small_recipe(folder, MANY_PROMPTS), "on_prompts", script=script)
+    assert run.end() == 0, run.output
+    return folder
+
+
 @pytest.fixture
-def started(tmp_path: Path, undisturbed: Path) -> Iterator[Callable[..., Run]]:
-    """Starts a job on the recipe in the test's folder; no run outlives the test. At the first start the lakehouse is the
-    undisturbed one without what the job writes; of run_recipe there is none.
+def started(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Run]]:
+    """Starts a job on the recipe in the test's folder; no run outlives the test. Where the test has put none there, the
+    recipe is the small one, and the lakehouse the undisturbed one without what the job writes; of run_recipe there is none.
     """
     runs: list[Run] = []
 
     def start(job: str, **how: Any) -> Run:
-        recipe = small_recipe(tmp_path)
-        if job != "run_recipe" and not (tmp_path / "lakehouse" / "prompts").exists():
-            copy_without(undisturbed, tmp_path, job)
+        recipe = tmp_path / "recipe.yaml"
+        if not recipe.exists():
+            small_recipe(tmp_path)
+        if job != "run_recipe" and not (tmp_path / "lakehouse" / "policies").exists():
+            copy_without(request.getfixturevalue("undisturbed"), tmp_path, job)
         runs.append(Run(recipe, job, **how))
         return runs[-1]
 
@@ -227,28 +277,99 @@ def is_as_undisturbed(job: str, folder: Path, undisturbed: Path) -> None:
     assert not [*folder.rglob("*.tmp*")], "nothing half written is left"
 
 
-# In the middle of each long job, and around the MERGE: the job, and the line after which it is killed.
+@dataclass(frozen=True)
+class Point:
+    """Where a job is killed: after this line. Of the tables of `begun` a part is there then, of those of `lacking` nothing;
+    the others are whole.
+    """
+
+    job: str
+    line: str
+    begun: tuple[str, ...] = ()
+    lacking: tuple[str, ...] = ()
+
+
+# In the middle of each long job, and around the MERGE.
 POINTS = {
-    "rendering": ("generate_images", r"^  images: \d+ of"),
-    "scoring": ("score_images", r"^  raw_scores: \d+ of"),
-    "before the merge": ("score_images", r"^raw_scores: \d+ pictures ok"),
-    "after the merge": ("score_images", r"^scores: \d+ pictures merged"),
-    "judging": ("judge_images", r"^  judgements: \d+ of"),
-    "exporting": ("export_webdataset", r"^export_webdataset: \d+ samples into"),
-    "the whole": ("run_recipe", r"^  images: \d+ of"),
+    "rendering": Point("generate_images", r"^  images: \d+ of", begun=("images",)),
+    "scoring": Point("score_images", r"^  raw_scores: \d+ of", begun=("raw_scores",), lacking=("scores",)),
+    "before the merge": Point("score_images", r"^raw_scores: \d+ pictures ok", lacking=("scores",)),
+    "after the merge": Point("score_images", r"^scores: \d+ pictures merged"),
+    "judging": Point("judge_images", r"^  judgements: \d+ of", begun=("judgements",)),
+    "the whole": Point(
+        "run_recipe",
+        r"^  images: \d+ of",
+        begun=("images",),
+        lacking=("photos", "raw_scores", "scores", "image_duplicates", "judgements", "release_samples"),
+    ),
+}
+POINTS_ON_PROMPTS = {
+    "writing": Point("generate_prompts", r"^  prompts: \d+ of", begun=("prompts",)),
+    "embedding": Point(
+        "deduplicate_prompts",
+        r"^  prompt_embeddings: \d+ of",
+        begun=("prompt_embeddings",),
+        lacking=("prompt_duplicates",),
+    ),
+    "comparing": Point("deduplicate_prompts", r"^prompt_embeddings: \d+ prompts ok", lacking=("prompt_duplicates",)),
+    "screening": Point("screen_prompts", r"^  prompt_scores: \d+ of", begun=("prompt_scores",)),
+    "enhancing": Point("enhance_prompts", r"^  enhanced_prompts: \d+ of", begun=("enhanced_prompts",)),
 }
 
 
 @pytest.mark.parametrize("point", POINTS)
 def test_a_killed_run_goes_on(point: str, started: Callable[..., Run], tmp_path: Path, undisturbed: Path) -> None:
-    job, line = POINTS[point]
-    run = started(job)
-    run.wait_for(line)
+    goes_on_where_it_was_killed(POINTS[point], started, tmp_path, undisturbed)
+
+
+@pytest.mark.parametrize("point", POINTS_ON_PROMPTS)
+def test_killed_work_on_prompts_goes_on(
+    point: str, started: Callable[..., Run], tmp_path: Path, undisturbed_prompts: Path
+) -> None:
+    small_recipe(tmp_path, MANY_PROMPTS)
+    copy_without(undisturbed_prompts, tmp_path, POINTS_ON_PROMPTS[point].job)
+    goes_on_where_it_was_killed(POINTS_ON_PROMPTS[point], started, tmp_path, undisturbed_prompts)
+    np.testing.assert_allclose(vectors(tmp_path), vectors(undisturbed_prompts), rtol=0, atol=1e-6)
+
+
+def goes_on_where_it_was_killed(point: Point, start: Callable[..., Run], folder: Path, undisturbed: Path) -> None:
+    """What was committed stays as it was, and the next run does the rest and no row more."""
+    run = start(point.job)
+    run.wait_for(point.line)
     run.kill()
-    before = facts(tmp_path, compared(job))
-    goes_on(started, job, tmp_path, undisturbed)
-    after = facts(tmp_path, compared(job))
-    assert all(rows <= after[table] for table, rows in before.items()), "what was committed stays"
+    tables = compared(point.job)
+    before, wanted, first = facts(folder, tables), facts(undisturbed, tables), by_run(folder, tables)
+    for table in tables:
+        done, all_of_it = before[table].total(), wanted[table].total()
+        if table in point.begun:
+            assert 0 < done < all_of_it, f"{table}: the kill came too late, or too early"
+        else:
+            assert done == (0 if table in point.lacking else all_of_it), table
+    goes_on(start, point.job, folder, undisturbed)
+    after, both = facts(folder, tables), by_run(folder, tables)
+    for table in tables:
+        assert before[table] <= after[table], "what was committed stays"
+        left = wanted[table].total() - before[table].total()
+        assert [*(both[table] - first[table]).values()] == ([left] if left else []), "and is not done again"
+
+
+def test_a_killed_export_keeps_its_whole_shards(started: Callable[..., Run], tmp_path: Path, undisturbed: Path) -> None:
+    run = started("export_webdataset")
+    release = tmp_path / "shards" / "faults-001"
+    while not [*release.glob("*/*_stats.json")]:  # of a shard's files the last
+        assert run.process.poll() is None, run.output
+        time.sleep(0.002)
+    run.kill()
+    whole = [
+        file
+        for stats in release.glob("*/*_stats.json")
+        for file in stats.parent.glob(stats.name.replace("_stats.json", "*"))
+    ]
+    written = {file: file.stat().st_mtime_ns for file in whole}
+    assert 0 < len([*release.glob("*/*.tar")]) < len([*(undisturbed / "shards").glob("*/*/*.tar")])
+    assert not (release / "manifest.json").exists()
+    goes_on(started, "export_webdataset", tmp_path, undisturbed)
+    assert {file: file.stat().st_mtime_ns for file in whole} == written, "a whole shard is not written again"
 
 
 def test_a_driver_killed_between_write_and_commit(
@@ -263,13 +384,40 @@ def test_a_driver_killed_between_write_and_commit(
     goes_on(started, "generate_images", tmp_path, undisturbed)
 
 
+def rows_in_hand(worker: int) -> int:
+    """Rows that a worker process is at work on, by its open notes (udfs/crashes.py); one that idles has none."""
+    notes = b""
+    with contextlib.suppress(OSError):  # it, or a file of its, has gone meanwhile
+        for file in Path(f"/proc/{worker}/fd").iterdir():
+            if "/goldpan-rows-" in os.readlink(file):
+                notes += file.read_bytes()
+    return sum(any(notes[at : at + NOTE]) for at in range(0, len(notes), NOTE))
+
+
+def kill_a_worker(run: Run) -> None:
+    """SIGKILL to a worker that has rows in hand. It is stopped first: so it still has them when it dies."""
+    while True:
+        assert run.process.poll() is None, run.output
+        for pid, command in run.members():
+            if "pyspark.daemon" not in command or not rows_in_hand(pid):
+                continue
+            os.kill(pid, signal.SIGSTOP)
+            busy = rows_in_hand(pid)
+            os.kill(pid, signal.SIGKILL if busy else signal.SIGCONT)
+            if busy:
+                return
+        time.sleep(0.01)
+
+
 def test_a_killed_worker_costs_nothing(started: Callable[..., Run], tmp_path: Path, undisturbed: Path) -> None:
     run = started("generate_images")
     run.wait_for(r"^  images: \d+ of")
-    workers = [pid for pid, command in run.members() if "pyspark.daemon" in command]
-    assert len(workers) > 1
-    os.kill(max(workers), signal.SIGKILL)
+    (jvm,) = (pid for pid, command in run.members() if "org.apache.spark.deploy.SparkSubmit" in command)
+    kill_a_worker(run)
     assert run.end() == 0, run.output
+    lost = rf" {jvm} WARN TaskSetManager: Lost task .*Python worker exited unexpectedly"
+    logs = "".join(path.read_text(errors="replace") for path in (ROOT / "logs").glob("goldpan*.log"))
+    assert re.search(lost, logs), "a task failed, and was tried again"
     is_as_undisturbed("generate_images", tmp_path, undisturbed)
 
 

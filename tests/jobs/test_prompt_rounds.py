@@ -96,7 +96,7 @@ def decided_rightly(rows: Rows, answers: Answer, known: set[str], homes: Homes) 
     return kept
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, 1])
 def test_of_those_that_meet_no_two_alike_are_kept(spark: SparkSession, homes: Homes, seed: int) -> None:
     rows = world(seed, worlds=12)
     kept = decided_rightly(rows, compare(spark, rows, set(), tasks=2), set(), homes)
@@ -104,7 +104,7 @@ def test_of_those_that_meet_no_two_alike_are_kept(spark: SparkSession, homes: Ho
     assert len({cell for cell, _ in homes.values()}) > 1
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [30, 36])  # here a new one is like a known one whose cell it does not visit
 def test_nor_are_they_when_some_were_kept_before(spark: SparkSession, homes: Homes, seed: int) -> None:
     """What was kept stays kept, and stands for what comes later."""
     rows = world(seed, worlds=12)
