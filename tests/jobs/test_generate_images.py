@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from PIL import Image
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from conf.recipe import Generation, Generator, Run, load_recipe
 from jobs import generate_images
@@ -69,6 +69,22 @@ def context(spark: SparkSession, lakehouse: Lakehouse, pipeline: Path) -> Contex
     )
     texts.createOrReplaceTempView("accepted_texts")
     return Context(spark, recipe, lakehouse, "run1")
+
+
+def test_finding_what_is_left_reads_no_picture(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames: list[DataFrame] = []
+    monkeypatch.setattr(generate_images, "run_waves", lambda _context, _table, todo, *_, **__: frames.append(todo))
+    for retry in (None, "errors"):
+        generate_images.run(replace(context, retry=retry))
+    whole = context.lakehouse.read("images")
+    assert "image:binary" in plan_of(whole)
+    for frame in frames:
+        assert "image_id" in plan_of(frame)
+        assert "image:binary" not in plan_of(frame)
+
+
+def plan_of(frame: DataFrame) -> str:
+    return str(cast(Any, frame)._jdf.queryExecution().executedPlan().toString())
 
 
 def test_each_text_is_rendered_in_each_regime_and_a_second_run_changes_nothing(
