@@ -206,14 +206,14 @@ def _print_curve(spark: SparkSession, folder: Path) -> None:
     last = {guard: found[-1] for guard, found in times.items()}
     a_pair = (last[False] - last[True]) / (pairs[False] - pairs[True])
     a_prompt = (last[True] - a_pair * pairs[True]) / size
-    print(f"\na prompt takes {a_prompt * CORES * 1000:.2f} core-ms, a million pairs {a_pair * CORES * 1e9:.2f}")
+    print(f"\na prompt takes {a_prompt * CORES * 1000:.2f} core-ms, a million pairs {a_pair * CORES * 1e9:.0f}")
     for guard, sizes in sets.items():
         more = _pairs([of * GOAL / size for of in sizes])
         hours = (a_prompt * GOAL + a_pair * more) * CORES / GOAL_CORES / 3600
         grown = np.log(times[guard][-1] / times[guard][0]) / np.log(SIZES[-1] / SIZES[0])
         print(
             f"{'with' if guard else 'without'} the guard: the largest set has {max(sizes) / size:.1%} of the prompts; time grows as n^{grown:.2f};"
-            f" {GOAL:,} prompts are {more:.1e} pairs, {hours:.1f} h of {GOAL_CORES} cores"
+            f" {GOAL:,} prompts are {more:.1e} pairs, {hours:.2f} h of {GOAL_CORES} cores"
         )
 
 
