@@ -24,7 +24,7 @@ from udfs.atoms import atom
 from udfs.scorers.fused import ScorerSet
 
 PROCESSES = 2
-PICTURES = 2_560  # a job costs a second or two whatever its size; of this size it takes about as long as a wave or two
+PICTURES = 2_560  # about as long as a wave or two
 SIDE = 512  # pixels
 SCORERS = ("technical", "clip_scenes", "scene_detector", "nsfw_opennsfw")
 
