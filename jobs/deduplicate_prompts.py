@@ -8,7 +8,8 @@
    (jobs/prompt_rounds.py). New prompts are compared with all that is kept, and a prompt that was kept stays kept. One commit.
 
 So a prompt is a duplicate only of one that is kept and that it is itself like: the same words, or the cosine and the
-guard. Answers do not depend on how Spark cuts the rows, nor on where a run was killed.
+guard. Answers do not depend on how Spark cuts the rows. Where a run was killed moves the last bits of a vector (1e-7: its
+batch has another size), so a cosine within a millionth of the threshold may fall on the other side of it.
 """
 
 from __future__ import annotations
