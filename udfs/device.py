@@ -16,7 +16,7 @@ from udfs.errors import ExplainedError
 _DRIVERS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # NVIDIA's, AMD's, and either's in WSL
 _WAIT_SECONDS = 30.0
 _LOOK_SECONDS = 0.5
-_THREADS_BESIDE_A_CORE = 2
+_MIN_THREADS = 2  # beside an accelerator
 _held: list[IO[str]] = []  # an open lock file is the lease; the kernel ends it with the process
 
 
@@ -67,11 +67,11 @@ def accelerators() -> int:
 
 def threads_a_worker() -> int:
     """Threads that prepare and finish rows: a worker's share of the cores where there is one worker an accelerator, whether
-    it needs that or not; elsewhere every core has a worker, and they are enough to decode while the model reads.
+    it needs that or not; elsewhere every core has a worker, whose model would wait for more of them.
     """
     count = accelerators()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(_THREADS_BESIDE_A_CORE, cores // count) if count else _THREADS_BESIDE_A_CORE
+    return max(_MIN_THREADS, cores // count) if count else 1
 
 
 def device_name(device: str) -> str:

@@ -331,8 +331,11 @@ def loaded(spec: Spec, device: str) -> Model:
     key = f"{spec!r} on {device}"
     if key not in _cache:
         _cache.clear()
+        gc.unfreeze()
         free_memory()
         _cache[key] = spec.load(device)
+        # Spark's worker collects garbage after every task; without this it goes through all of torch each time.
+        gc.freeze()
     return _cache[key]
 
 

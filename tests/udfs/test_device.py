@@ -54,7 +54,7 @@ def test_an_accelerators_worker_has_its_share_of_the_cores(
     for driver in ("none", "."):
         monkeypatch.setattr(device, "_DRIVERS", (str(tmp_path / driver),))
         found.append(threads_a_worker())
-    assert found == [2, 8]
+    assert found == [1, 8]
 
 
 @pytest.fixture

@@ -114,6 +114,17 @@ def model(spec: Halver) -> LoadedHalver:
     return harness._cache[f"{spec!r} on cpu"]  # type: ignore[return-value]
 
 
+def test_a_worker_collects_no_garbage_in_what_a_model_loaded_and_frees_it_for_the_next() -> None:
+    spec = Halver(name="first")
+    loaded(spec, "cpu")
+    first = weakref.ref(model(spec))
+    model(spec).batches.append([model(spec)])  # type: ignore[list-item]  # only the collector frees what holds itself
+    frozen = gc.get_freeze_count()
+    loaded(Halver(name="second"), "cpu")
+    assert frozen > 1_000
+    assert first() is None
+
+
 def test_a_good_row_has_its_value_device_and_time() -> None:
     answer = answers([{"id": 6}])[6]
     assert (answer["value"], answer["status"], answer["error_class"], answer["device"]) == (3.0, "ok", None, "cpu")
