@@ -283,7 +283,8 @@ class Bench:
         rows = pa.table({"prompt_id": _ids(len(vectors)), "embedding": pa.array(list(vectors), pa.list_(pa.float32()))})
         pq.write_table(rows, self.root / "bench_vectors.parquet")
         frame = self.spark.read.parquet(str(self.root / "bench_vectors.parquet")).repartition(CORES)
-        made = {"model": F.lit(minilm().model), "seconds": F.lit(0.0), "device": F.lit("cpu")}
+        made = {"model": F.lit(minilm().model), "seconds": F.lit(0.0), "device": F.lit("cpu"), "status": F.lit("ok")}
+        made |= {name: F.lit(None).cast("string") for name in ("error_class", "error_message")}
         self.house.append("prompt_embeddings", with_run(frame.withColumns(made), RUN))
 
     def export(self, prompts: list[Prompt], folder: Path) -> None:

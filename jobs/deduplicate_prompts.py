@@ -2,7 +2,8 @@
 
 1. Exact: prompts with the same words are one, whatever their labels; the first of them goes on, and a copy follows it.
 2. Embeddings: the first ones' texts go through the sentence model, wave by wave, into prompt_embeddings. This is nearly all of
-   the work; a run that was killed goes on there.
+   the work; a run that was killed goes on there. A prompt whose text fails is not compared, and so not kept, until
+   --retry errors mends it.
 3. Semantic: what the guard demands to be equal makes sets. In a set of up to 16,384 prompts every pair is
    compared; a larger one is cut into k-means cells, and a prompt is compared with its own and the next nearest
    (jobs/prompt_rounds.py). New prompts are compared with all that is kept, and a prompt that was kept stays kept. One commit.
@@ -27,7 +28,7 @@ from jobs.launch import Context, main
 from jobs.lock import table_lock
 from jobs.prompt_rounds import compared_in_places, stored
 from jobs.specs import embedder_spec
-from jobs.waves import answered, run_waves
+from jobs.waves import answered, run_waves, work_left
 from schemas.delta import with_run
 from udfs.attributes import QUOTED
 from udfs.embedders import COLUMNS, MiniLM, SentenceEmbedder
@@ -76,7 +77,7 @@ def embed(context: Context, todo: DataFrame, embedder: Spec) -> None:
     run_waves(
         context,
         "prompt_embeddings",
-        context.lakehouse.missing(todo.where("exact_of is null"), "prompt_embeddings", ("prompt_id",), done),
+        work_left(todo.where("exact_of is null"), done, ("prompt_id",), context.retry),
         lambda wave: embedded(wave, embedder),
         order=("started", "prompt_id"),
         noun="prompts",
@@ -106,22 +107,19 @@ def in_order(prompts: DataFrame) -> DataFrame:
 def embedded(wave: DataFrame, embedder: Spec) -> DataFrame:
     """prompts -> rows of prompt_embeddings; the model runs here, once a prompt."""
     answers = answered(wave, Stage(embedder, (("prompt_id", pa.string()),), COLUMNS))
-    refusal = F.concat(
-        *(F.lit("prompt "), "prompt_id", F.lit(" could not be embedded: "), "error_message"),
-        F.lit(". Nothing of this wave was written; mend or remove the prompt."),
-    )
-    checked = F.when(F.col("status") == "error", F.raise_error(refusal)).otherwise(F.col("prompt_id"))
-    return answers.select(
-        checked.alias("prompt_id"), "embedding", F.lit(embedder.model).alias("model"), "seconds", "device"
-    )
+    return answers.withColumn("model", F.lit(embedder.model))
 
 
 def _compare(context: Context, todo: DataFrame, rules: Deduplication, model: str) -> None:
+    read = context.lakehouse.read
+    embeddings = read("prompt_embeddings").where(F.col("model") == model)
+    vectors = embeddings.where("status = 'ok'")
+    failed = embeddings.where("status = 'error'").join(vectors, "prompt_id", "left_anti")
+    first = F.coalesce("exact_of", "prompt_id")  # the prompt whose vector counts
+    todo = stored(todo.join(failed.select(F.col("prompt_id").alias("failed")), first == F.col("failed"), "left_anti"))
     if todo.isEmpty():
         context.say("prompt_duplicates: nothing to do")
         return
-    read = context.lakehouse.read
-    vectors = read("prompt_embeddings").where(F.col("model") == model)
     found = duplicates(todo, _written(context), vectors, read("prompt_duplicates"), rules)
     counts = Observation()
     seen = found.withColumn("model", F.lit(model)).observe(
@@ -199,4 +197,4 @@ def _refuse_another_embedder(context: Context, model: str) -> None:
 
 
 if __name__ == "__main__":
-    main(run, plan=True)
+    main(run, plan=True, retry=("errors",))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-SCHEMA_VERSION = "5"
+SCHEMA_VERSION = "6"
 
 ATOMS = "array<struct<kind:string,subject:string,value:string,other:string>>"
 STRATUM = ("task", "category", "style")
@@ -184,10 +184,11 @@ _TABLES = (
         ("prompt_id", "model"),
         (
             Column("prompt_id", "string", "the prompt", True),
-            Column("embedding", "array<float>", "unit vector of the text", True),
+            Column("embedding", "array<float>", "unit vector of the text; null where status is error"),
             Column("model", "string", "the embedder, name@revision", True),
             Column("seconds", "double", "its share of its batch's wall time, seconds"),
             Column("device", "string", "where it ran"),
+            *STATUS,
             *RUN,
         ),
         unindexed=("embedding",),

@@ -17,6 +17,20 @@ with unanswered as (
     where failed.status = 'error' and answered.status is null
     union all
     select
+        'prompt_embeddings' as table_name,
+        failed.prompt_id as id,
+        failed.model as model,
+        failed.error_class,
+        failed.error_message,
+        failed.created_at
+    from prompt_embeddings as failed
+    left join prompt_embeddings as answered
+        on answered.status = 'ok'
+        and answered.prompt_id = failed.prompt_id
+        and answered.model = failed.model
+    where failed.status = 'error' and answered.status is null
+    union all
+    select
         'images' as table_name,
         failed.image_id as id,
         failed.model as model,

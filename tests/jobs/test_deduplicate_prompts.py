@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from jobs.launch import Context
 from schemas.delta import Lakehouse, with_run
 from schemas.tables import TABLES
 from tests.recipes import small_recipe
+from tests.udfs.test_sentence_layout import tiny as tiny_sentence_model
 from udfs.atoms import Atom, atom
-from udfs.embedders import DIMENSIONS, minilm
+from udfs.embedders import DIMENSIONS, SentenceEmbedder, minilm
 
 Prompt = dict[str, Any]
 
@@ -39,11 +41,11 @@ def add(lakehouse: Lakehouse, prompts: list[Prompt], run_id: str, at: str) -> No
 
 
 def compare(
-    lakehouse: Lakehouse, run_id: str, wave_seconds: float = 30, **rules: Any
+    lakehouse: Lakehouse, run_id: str, wave_seconds: float = 30, retry: str | None = None, **rules: Any
 ) -> dict[str, tuple[str, str | None]]:
     """Run the job; prompt -> (what stands for it, why), of the whole table."""
     recipe = small_recipe(lakehouse, deduplication=Deduplication(**rules), run=Run(wave_seconds=wave_seconds))
-    deduplicate_prompts.run(Context(lakehouse.spark, recipe, lakehouse, run_id))
+    deduplicate_prompts.run(Context(lakehouse.spark, recipe, lakehouse, run_id, retry=retry))
     rows = lakehouse.read("prompt_duplicates").collect()
     found = {row["prompt_id"]: (row["kept_id"], row["reason"]) for row in rows}
     assert len(found) == len(rows), "a prompt stands there twice"
@@ -153,6 +155,41 @@ def test_a_run_that_was_killed_after_its_embeddings_makes_none_again(lakehouse: 
     version = lakehouse.version("prompt_embeddings")
     assert compare(lakehouse, "d2")["a2"] == ("a1", "semantic")
     assert lakehouse.version("prompt_embeddings") == version
+
+
+def test_a_prompt_that_cannot_be_embedded_waits_and_the_others_go_on(
+    lakehouse: Lakehouse, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(lakehouse, FOXES, "p1", "2026-01-01")
+    add(lakehouse, [prompt("a9", "A bowl of fruit, on a table.", style="none")], "p1b", "2026-01-02")  # the words of a8
+    row = {"prompt_id": "a8", "model": minilm().model, "status": "error", "error_class": "OutOfMemoryError"}
+    lakehouse.append("prompt_embeddings", lakehouse.rows("prompt_embeddings", [row], "d0"))
+    others = compare(lakehouse, "d1")
+    assert others.keys() == {f"a{number}" for number in range(1, 8)}
+
+    capsys.readouterr()
+    assert compare(lakehouse, "d2") == others
+    assert "prompt_duplicates: nothing to do" in capsys.readouterr().out
+    assert compare(lakehouse, "d3", retry="errors") == others | {"a8": ("a8", None), "a9": ("a8", "exact")}
+
+
+def test_a_text_whose_vector_is_not_finite_is_an_error_row(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    from transformers import BertModel
+
+    folder = tiny_sentence_model(
+        tmp_path / "sentences", {"pooling_mode_mean_tokens": True, "word_embedding_dimension": 8}
+    )
+    model = BertModel.from_pretrained(folder)
+    model.embeddings.word_embeddings.weight.data[6] = float("nan")  # the word blue
+    model.save_pretrained(folder)
+    add(lakehouse, [prompt("a", "a red fox"), prompt("b", "a blue fox")], "p1", "2026-01-01")
+    frame = deduplicate_prompts.embedded(lakehouse.read("prompts"), SentenceEmbedder("tiny", str(folder), "1"))
+    lakehouse.append("prompt_embeddings", with_run(frame, "d1"))
+    rows = lakehouse.read("prompt_embeddings").orderBy("prompt_id").collect()
+    assert [(row["status"], row["error_class"], row["embedding"] is None) for row in rows] == [
+        ("ok", None, False),
+        ("error", "NotFiniteError", True),
+    ]
 
 
 def test_more_prompts_than_every_pair_is_compared_of_are_refused(

@@ -105,6 +105,9 @@ def test_errors_are_those_that_nothing_made_good(world: World) -> None:
     world.enhanced("p1")
     world.add("enhanced_prompts", prompt_id="p1", model="enhancer@1", **failed)
     world.add("enhanced_prompts", prompt_id="p2", model="enhancer@1", **failed)
+    world.add("prompt_embeddings", prompt_id="p1", model="embedder@1")
+    world.add("prompt_embeddings", prompt_id="p1", model="embedder@1", **failed)
+    world.add("prompt_embeddings", prompt_id="p2", model="embedder@1", **failed)
     world.add("raw_scores", **{"image_id": "a", "pass": "1"})
     world.add("raw_scores", **{"image_id": "a", "pass": "1"}, **failed)
     world.add("raw_scores", **{"image_id": "a", "pass": "2"}, **failed)
@@ -117,6 +120,7 @@ def test_errors_are_those_that_nothing_made_good(world: World) -> None:
         ("images", "broken", "m@1", "OutOfMemoryError"),
         ("judgements", "a", "judge@1", None),
         ("photos", "broken_photo", None, "OutOfMemoryError"),
+        ("prompt_embeddings", "p2", "embedder@1", "OutOfMemoryError"),
         ("raw_scores", "a", "2", "OutOfMemoryError"),
     ]
 
