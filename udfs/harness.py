@@ -334,7 +334,9 @@ def loaded(spec: Spec, device: str) -> Model:
         gc.unfreeze()
         free_memory()
         _cache[key] = spec.load(device)
-        # Spark's worker collects garbage after every task; without this it goes through all of torch each time.
+        # Spark's worker collects garbage after every task; it need not go through all of torch each time. What loading
+        # left goes first: frozen garbage would stay.
+        free_memory()
         gc.freeze()
     return _cache[key]
 
