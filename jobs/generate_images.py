@@ -37,7 +37,7 @@ ROW = (
     ("style", pa.string()),
 )
 _ASKED = ("prompt_id", "variant", "text", "task", "category", "style")
-_PICTURE = (("image", pa.binary()), ("sha256", pa.string()))
+PICTURE = (("image", pa.binary()), ("sha256", pa.string()), ("unread_tokens", pa.int32()))
 
 
 def run(context: Context) -> None:
@@ -53,6 +53,7 @@ def run(context: Context) -> None:
             todo = work_left(wanted, images, ["image_id"], context.retry)
             own = F.col("spec_id") == spec.spec_id
             run_waves(context, "images", todo, partial(rendered, generator=generator, spec=spec), alike=own)
+            _say_unread(context, generator, own)
 
 
 def requests(texts: DataFrame, generation: Generation, name: str, spec: DiffusersGenerator, seed: int) -> DataFrame:
@@ -75,7 +76,7 @@ def requests(texts: DataFrame, generation: Generation, name: str, spec: Diffuser
 
 def rendered(wave: DataFrame, generator: Generator, spec: DiffusersGenerator) -> DataFrame:
     """requests -> rows of images; the model runs here."""
-    stage = Stage(spec, keep=ROW, columns=_PICTURE)
+    stage = Stage(spec, keep=ROW, columns=PICTURE)
     constants: dict[str, Column] = {
         "generator": F.lit(generator.name),
         "spec_id": F.lit(spec.spec_id),
@@ -85,6 +86,18 @@ def rendered(wave: DataFrame, generator: Generator, spec: DiffusersGenerator) ->
         "licence": F.lit(generator.licence),
     }
     return answered(wave, stage).withColumns(constants)
+
+
+def _say_unread(context: Context, generator: Generator, own: Column) -> None:
+    """Whether this run sent texts that are longer than the generator reads."""
+    rows = context.lakehouse.read("images").where(own & (F.col("run_id") == context.run_id))
+    cut = rows.where("unread_tokens > 0").agg(F.count_distinct("text"), F.max("unread_tokens"))
+    texts, most = cut.collect()[0]
+    if texts:
+        context.say(
+            f"images: {generator.name} did not read {texts:,} of the texts to their ends; the most that it left is"
+            f" {most:,} tokens (images.unread_tokens). Write shorter ones, or raise max_sequence_length where it is an option"
+        )
 
 
 def _requests(

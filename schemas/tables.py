@@ -261,6 +261,9 @@ _TABLES = (
             ),
             Column("seed", "bigint", "seed of this picture's own random generator", True),
             Column("text", "string", "the exact text sent", True),
+            Column(
+                "unread_tokens", "int", "tokens at the text's end beyond what the generator reads; null: it sets no limit"
+            ),
             Column("width", "int", "pixels", True),
             Column("height", "int", "pixels", True),
             Column("image", "binary", "JPEG, RGB, marked trainedAlgorithmicMedia; null where status is error"),

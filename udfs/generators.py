@@ -4,6 +4,7 @@ batch does not matter.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import inspect
 import json
@@ -20,6 +21,8 @@ from udfs.ids import content_id
 
 # arguments by which a pipeline rewrites the prompt, or renders at another size and resamples, unless it is told otherwise
 _MUST_BE_SAID = ("complex_human_instruction", "use_pe", "enable_prompt_rewrite", "use_resolution_binning")
+
+_NO_LIMIT = 1 << 30  # tokens; transformers writes 1e30
 
 
 class BlankImageError(ValueError):
@@ -102,7 +105,7 @@ class DiffusersGenerator:
         source = {} if local else {"revision": self.revision}
         pipe = cls.from_pretrained(self.location, dtype=getattr(torch, self.dtype), local_files_only=local, **source)
         pipe.set_progress_bar_config(disable=True)
-        return _LoadedPipeline(self, pipe.to(device))
+        return _LoadedPipeline(self, pipe.to(device), _readers(pipe, self.call))
 
     def check_arguments(self, cls: type) -> None:
         """PipelineError where a pipeline of this class does not take what `call` holds."""
@@ -133,6 +136,7 @@ class DiffusersGenerator:
 class _LoadedPipeline:
     spec: DiffusersGenerator
     pipe: Any
+    readers: list[tuple[Any, int]]  # tokenizers, and how many tokens of a text each passes on
 
     def prepare(self, row: dict[str, Any]) -> dict[str, Any]:
         return row
@@ -165,7 +169,26 @@ class _LoadedPipeline:
                 " wrong. Set it to what the pipeline rounds to, and the sizes of generation.regimes to its multiples"
             )
         data = encode_generated(to_picture(result), self.spec.quality)
-        return {"image": data, "sha256": sha256(data)}
+        return {"image": data, "sha256": sha256(data), "unread_tokens": self._unread(row["text"])}
+
+    def _unread(self, text: str) -> int | None:
+        """Tokens at the text's end that no text encoder gets. A chat template's own tokens are not counted."""
+        over = [len(tokenizer(text, verbose=False)["input_ids"]) - limit for tokenizer, limit in self.readers]
+        return max(0, min(over)) if over else None
+
+
+def _readers(pipe: Any, call: dict[str, Any]) -> list[tuple[Any, int]]:
+    """The pipeline's tokenizers with their limits: their own (CLIP's 77), or max_sequence_length where it is less."""
+    from transformers import PreTrainedTokenizerBase
+
+    parameters = inspect.signature(type(pipe).__call__).parameters
+    given = {name: parameter.default for name, parameter in parameters.items()} | call
+    asked = given.get("max_sequence_length") or _NO_LIMIT
+    parts = [getattr(part, "tokenizer", part) for part in pipe.components.values()]  # of a processor its own
+    tokenizers = [part for part in parts if isinstance(part, PreTrainedTokenizerBase)]
+    limits = [(tokenizer, min(tokenizer.model_max_length, asked)) for tokenizer in tokenizers]
+    # copies: a tokenizer that pads for the pipeline must not be asked by another thread meanwhile
+    return [(copy.deepcopy(tokenizer), limit) for tokenizer, limit in limits if limit < _NO_LIMIT]
 
 
 def to_picture(pixels: np.ndarray) -> Image.Image:

@@ -20,9 +20,10 @@ from tests.tiny_models import diffusion_pipeline
 from udfs.errors import ExplainedError
 from udfs.generators import BlankImageError, DiffusersGenerator, _LoadedPipeline, to_picture
 
+LONG = "a red circle, blue" + " square" * 15  # 20 tokens and the two at its ends; the pipeline reads 16
 TEXTS = [
     ("p1", "original", "a red circle", "colors", "snow", "flat"),
-    ("p1", "enhanced", "a red circle, blue square", "colors", "snow", "flat"),
+    ("p1", "enhanced", LONG, "colors", "snow", "flat"),
     ("p2", "original", "a blue square", "none", "night", "outline"),
 ]
 
@@ -104,10 +105,14 @@ def test_each_text_is_rendered_in_each_regime_and_a_second_run_changes_nothing(
         assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (row["width"], row["height"]))
         assert b"trainedAlgorithmicMedia" in image.info["xmp"]
     enhanced = [row for row in rows if row["variant"] == "enhanced"]
-    assert {row["text"] for row in enhanced} == {"a red circle, blue square"}
+    assert {row["text"] for row in enhanced} == {LONG}
+    assert {(row["variant"], row["unread_tokens"]) for row in rows} == {("original", 0), ("enhanced", 6)}
+    said = "images: tiny did not read 1 of the texts to their ends; the most that it left is 6 tokens"
+    assert said in capsys.readouterr().out
 
     generate_images.run(replace(context, run_id="run2"))
     assert context.lakehouse.version("images") == version
+    assert said not in capsys.readouterr().out, "of what another run sent"
 
     generate_images.run(replace(context, sample=2))
     assert "generate_images: 2 of 2 pictures in" in capsys.readouterr().out
@@ -180,11 +185,12 @@ def test_a_blank_picture_is_refused(value: float | tuple[float, ...]) -> None:
 def test_a_picture_of_another_size_than_asked_for_is_refused(pipeline: Path) -> None:
     import numpy as np
 
-    model = _LoadedPipeline(generate_images.generator_spec(tiny(pipeline), 95), None)
+    model = _LoadedPipeline(generate_images.generator_spec(tiny(pipeline), 95), None, [])
     pixels = np.random.default_rng(0).random((48, 64, 3))
-    assert model.finish({"width": 64, "height": 48}, pixels)["sha256"]
+    row = {"text": "a red circle", "width": 64, "height": 48}
+    assert model.finish(row, pixels)["unread_tokens"] is None, "no tokenizer sets a limit"
     with pytest.raises(ValueError, match=r"made 64x48 where 64x40 was asked for.* size_multiple is wrong"):
-        model.finish({"width": 64, "height": 40}, pixels)
+        model.finish(row | {"height": 40}, pixels)
 
 
 @pytest.mark.parametrize(

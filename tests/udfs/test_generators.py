@@ -29,7 +29,7 @@ class Listed:
     """A class and how its model is called.
 
     raises: it refuses a size that it cannot make, others round it. guidable: more guidance gives another picture; models
-    that are distilled ignore it.
+    that are distilled ignore it. reads: tokens of a text.
     """
 
     build: Callable[[Path], Path]
@@ -38,27 +38,28 @@ class Listed:
     multiple: int
     raises: bool
     guidable: bool
+    reads: int
     guidance_argument: Literal["guidance_scale", "true_cfg_scale"] = "guidance_scale"
     negative_prompt: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
 
 
 LISTED = [
-    Listed(tiny.z_image, "ZImagePipeline", 0.0, 16, True, True, options={"max_sequence_length": 512}),
-    Listed(tiny.flux_2_klein, "Flux2KleinPipeline", 1.0, 16, False, False, options={"max_sequence_length": 512}),
-    Listed(tiny.flux_2, "Flux2Pipeline", 4.0, 16, False, True, options={"max_sequence_length": 512}),
-    Listed(tiny.flux, "FluxPipeline", 0.0, 16, False, False, options={"max_sequence_length": 256}),
+    Listed(tiny.z_image, "ZImagePipeline", 0.0, 16, True, True, 512, options={"max_sequence_length": 512}),
+    Listed(tiny.flux_2_klein, "Flux2KleinPipeline", 1.0, 16, False, False, 512, options={"max_sequence_length": 512}),
+    Listed(tiny.flux_2, "Flux2Pipeline", 4.0, 16, False, True, 512, options={"max_sequence_length": 512}),
+    Listed(tiny.flux, "FluxPipeline", 0.0, 16, False, False, 256, options={"max_sequence_length": 256}),
     Listed(
-        tiny.qwen_image, "QwenImagePipeline", 4.0, 16, False, True, "true_cfg_scale", " ", {"max_sequence_length": 512}
+        tiny.qwen_image, "QwenImagePipeline", 4.0, 16, False, True, 512, "true_cfg_scale", " ", {"max_sequence_length": 512}
     ),
-    Listed(tiny.lumina_2, "Lumina2Pipeline", 4.0, 16, True, True, options={"max_sequence_length": 256}),
+    Listed(tiny.lumina_2, "Lumina2Pipeline", 4.0, 16, True, True, 256, options={"max_sequence_length": 256}),
     Listed(
-        tiny.sana, "SanaPipeline", 4.5, 32, True, True,
+        tiny.sana, "SanaPipeline", 4.5, 32, True, True, 300,
         # null: the text as it is, without the instruction to make more of it
         options={"max_sequence_length": 300, "use_resolution_binning": False, "complex_human_instruction": None},
     ),
-    Listed(tiny.stable_diffusion_xl, "StableDiffusionXLPipeline", 6.0, 8, True, True),
-    Listed(tiny.stable_diffusion_3, "StableDiffusion3Pipeline", 4.5, 16, True, True, options={"max_sequence_length": 256}),
+    Listed(tiny.stable_diffusion_xl, "StableDiffusionXLPipeline", 6.0, 8, True, True, 77),
+    Listed(tiny.stable_diffusion_3, "StableDiffusion3Pipeline", 4.5, 16, True, True, 256, options={"max_sequence_length": 256}),
 ]  # fmt: skip
 FINE_T2I = {"ZImagePipeline", "Flux2KleinPipeline"}
 
@@ -136,6 +137,22 @@ def test_a_picture_depends_on_its_row_alone(listed: Listed, spec: DiffusersGener
         assert difference(together, by_itself) < 1e-4
     for change, least in (({"seed": 7}, 0.1), ({"text": "a blue square"}, 0.005)):
         assert difference(model.run([asked[0] | change])[0], alone[0]) > least
+
+
+def test_what_is_said_to_be_unread_changes_no_picture(listed: Listed, spec: DiffusersGenerator) -> None:
+    """And the end of a text that is read whole does. A chat template takes some of the tokens that a pipeline reads."""
+    model: Any = loaded(spec, "cpu")
+    side = 4 * listed.multiple
+    special, template = 2, 60
+
+    def with_end(words: int, end: str) -> dict[str, Any]:
+        return {"text": " ".join([*["snow"] * (words - 1), end]), "seed": 1, "width": side, "height": side}
+
+    for words, unread in ((listed.reads + 1, special + 1), (listed.reads - special - template, 0)):
+        red, blue = (with_end(words, end) for end in ("red", "blue"))
+        one, other = model.run([red])[0], model.run([blue])[0]
+        assert model.finish(red, one)["unread_tokens"] == unread
+        assert (difference(one, other) == 0) == bool(unread)
 
 
 def test_guidance_and_negative_prompt_reach_the_pipeline(listed: Listed, spec: DiffusersGenerator) -> None:
