@@ -85,11 +85,14 @@ def diffusion_pipeline(folder: Path) -> Path:
 
 
 def chat_model(folder: Path) -> Path:
-    """A Qwen2ForCausalLM of about 30 kB with random weights, its word-level tokenizer and a chat template."""
-    import torch
-    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+    """A LlamaForCausalLM of about 30 kB with random weights, its word-level tokenizer and a chat template.
 
-    torch.manual_seed(0)
+    Not a Qwen: for that AutoTokenizer takes the class of its own byte-level tokenizer, which knows none of the words.
+    """
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    torch.manual_seed(3)  # of few seeds the likeliest answers differ, and none is empty
     words = ["user", "assistant", "system", ":", "a", "red", "blue", "circle", "square", "in", "the", "snow"]
     tokens = PreTrainedTokenizerFast.from_pretrained(tokenizer(folder, words, length=512))
     tokens.chat_template = (
@@ -97,9 +100,9 @@ def chat_model(folder: Path) -> Path:
         "{% if add_generation_prompt %}assistant : {% endif %}"
     )
     tokens.save_pretrained(folder)
-    config = Qwen2Config(
+    config = LlamaConfig(
         vocab_size=16, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
         num_key_value_heads=1, max_position_embeddings=512, initializer_range=0.5, eos_token_id=2, pad_token_id=0,
     )  # fmt: skip
-    Qwen2ForCausalLM(config).save_pretrained(folder)
+    LlamaForCausalLM(config).save_pretrained(folder)
     return folder

@@ -68,7 +68,7 @@ class LoadedChatEnhancer:
         """The atoms are those of the prompt: the new text must hold them, and what it adds nobody has read."""
         answers = self.chat.complete([self._request(prompt) for prompt in prompts])
         return [
-            answer if isinstance(answer, Exception) else _written(answer, prompt["atoms"])
+            answer if isinstance(answer, Exception) else _read(answer, prompt["atoms"])
             for prompt, answer in zip(prompts, answers, strict=True)
         ]
 
@@ -81,6 +81,13 @@ class LoadedChatEnhancer:
             "style": dict(self.spec.styles).get(prompt["style"], "that of the prompt"),
             "language": self.spec.language,
         }, tried=prompt["tried"])  # fmt: skip
+
+
+def _read(answer: Answer, atoms: list[Atom] | None) -> tuple[str, list[Atom] | None] | Exception:
+    try:
+        return _written(answer, atoms)
+    except Exception as error:  # of this answer alone: those beside it are paid for
+        return error
 
 
 def _written(answer: Answer, atoms: list[Atom] | None) -> tuple[str, list[Atom] | None] | ChatError:

@@ -125,9 +125,13 @@ class EnhancingScreener:
 
     def run(self, batch: list[Row]) -> list[Row | Exception]:
         made = self._made(batch)
-        good = [(row, *answer) for row, answer in zip(batch, made, strict=True) if not isinstance(answer, Exception)]
-        screened = iter(self._screened(good))
-        return [answer if isinstance(answer, Exception) else self._joined(answer, next(screened)) for answer in made]
+        ready = [
+            answer if isinstance(answer, Exception) else self._prepared(row, *answer)
+            for row, answer in zip(batch, made, strict=True)
+        ]
+        screened = iter(self._screened([item for item in ready if not isinstance(item, Exception)]))
+        answers = [item if isinstance(item, Exception) else next(screened) for item in ready]
+        return [self._joined(*both) for both in zip(made, answers, strict=True)]
 
     def finish(self, row: Row, result: Row) -> Row:
         return self._screener.finish(row, result)
@@ -137,14 +141,14 @@ class EnhancingScreener:
         new = iter(self._enhancer.enhance(lacking) if lacking else [])
         return [(row["made"]["text"], row["made"]["atoms"]) if row.get("made") else next(new) for row in batch]
 
-    def _screened(self, texts: list[tuple[Row, str, list[Atom] | None]]) -> list[Row | Exception]:
+    def _screened(self, texts: list[screens.Prepared]) -> list[Row | Exception]:
         """The screens of texts that are there. What raises is halved here until it is one text's own: udfs/harness.py would
         halve the whole batch, and each half would ask, and pay, for its texts again.
         """
         if not texts:
             return []
         try:
-            return self._screener.run([self._prepared(*text) for text in texts])
+            return self._screener.run(texts)
         except Exception as error:
             if is_fatal(error) or isinstance(error, ExplainedError):
                 raise
@@ -158,14 +162,22 @@ class EnhancingScreener:
         half = len(texts) // 2
         return self._screened(texts[:half]) + self._screened(texts[half:])
 
-    def _prepared(self, row: Row, text: str, atoms: list[Atom] | None) -> screens.Prepared:
-        """The new text with the labels of the prompt, and to be held what the prompt states."""
+    def _prepared(self, row: Row, text: str, atoms: list[Atom] | None) -> screens.Prepared | Exception:
+        """The new text with the labels of the prompt, and to be held what the prompt states; or what it raised, which is
+        its own."""
         said = row["made"]["said"] if row.get("made") else None
         new = row | {"text": text, "atoms": atoms, "embedding": None, "said": said}
-        return self._screener.prepare(new, stated(row["text"], row["atoms"]))
+        try:
+            return self._screener.prepare(new, stated(row["text"], row["atoms"]))
+        except Exception as error:
+            if is_fatal(error) or isinstance(error, ExplainedError):
+                raise
+            return error
 
     @staticmethod
-    def _joined(enhanced: Enhanced, answers: Row | Exception) -> Row | Exception:
+    def _joined(enhanced: Enhanced | Exception, answers: Row | Exception) -> Row | Exception:
+        if isinstance(enhanced, Exception):
+            return enhanced
         text, atoms = enhanced
         own = {"text": text, "atoms": atoms}
         if isinstance(answers, Exception):

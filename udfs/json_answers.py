@@ -11,17 +11,27 @@ from udfs.chat import Answer, JsonAnswerError, Schema, shown, without_thought
 _FENCE = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
 # A quote inside a string is not always escaped: one ends it if a comma, colon, bracket or fence follows, or nothing.
 _STRING = re.compile(r"""(["'])(?:\\.|[^\\])*?\1(?=\s*(?:[,:}\]`]|$))""", re.DOTALL)
+# A value that is none of: a string (here \0), an object, a list, a number, true, false, null.
+_UNQUOTED = re.compile(
+    r":\s*+(?![\0\[{]"
+    r"|(?:true|false|null|none|-?(?:\d++(?:\.\d*+)?|\.\d++)(?:e[+-]?\d++)?)\s*(?:[\0,\]`]|$))",
+    re.IGNORECASE,
+)
 _SHOWN = 200
 
 
 def parsed(answer: Answer, schema: Schema) -> dict[str, Any]:
     """The object in the answer: out of a code fence, mended where a comma, quote or bracket is amiss, and valid.
 
-    JsonAnswerError, with the answer, where none is found, or it ends inside a string or does not follow the schema.
+    JsonAnswerError, with the answer, where none is found, or it ends inside a string, has a text without quotes or does
+    not follow the schema.
     """
     from jsonschema import ValidationError, validate
 
-    found = _object(answer.text)
+    try:
+        found = _object(answer.text)
+    except (RecursionError, ValueError):  # deeper, or a longer number, than Python reads
+        found = None
     if found is None:
         raise JsonAnswerError(f"the answer holds no whole JSON object: {shown(answer.text)}", answer)
     try:
@@ -46,7 +56,7 @@ def _object(text: str) -> dict[str, Any] | None:
     try:
         found, _ = json.JSONDecoder().raw_decode(body[start:])
     except json.JSONDecodeError:
-        if _ends_in_a_string(body[start:]):  # json_repair would take the half of a prompt for one
+        if _lacks_a_quote(body[start:]):  # json_repair would take the half of a prompt for one
             return None
         found = repair_json(body[start:], return_objects=True)
     if isinstance(found, list):  # an object and prose behind it
@@ -54,7 +64,7 @@ def _object(text: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and found else None
 
 
-def _ends_in_a_string(text: str) -> bool:
-    """Whether a quote of the object, not of the prose behind it, opens a string that nothing ends."""
-    left, _, _ = _STRING.sub("", text).partition("}")
-    return '"' in left or "'" in left
+def _lacks_a_quote(text: str) -> bool:
+    """Whether, in the object and not in the prose behind it, a quote opens a string that nothing ends, or a text has none."""
+    left, _, _ = _STRING.sub("\0", text).partition("}")
+    return '"' in left or "'" in left or _UNQUOTED.search(left) is not None

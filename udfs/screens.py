@@ -122,13 +122,15 @@ def screens_for(
 @dataclass(frozen=True)
 class Prepared:
     """What is known of a text before the embedder runs. facts: all that it must state; tokens: None where the row
-    brings its vector along.
+    brings its vector along; said: kind of judge -> its verdict, which is not asked for again where another judge raises and
+    the batch is run in parts.
     """
 
     row: dict[str, Any]
     facts: Sequence[Atom]
     answers: dict[str, Any]
     tokens: list[int] | None
+    said: dict[str, Verdict]
 
 
 class Screener:
@@ -172,7 +174,8 @@ class Screener:
             "prompt_atoms_held": held_atoms.held_share(readable, lost),
             "lost_atoms": lost,
         }
-        return Prepared(row, facts, answers, None if row["embedding"] else self._embedder.tokens(text))
+        tokens = None if row["embedding"] else self._embedder.tokens(text)
+        return Prepared(row, facts, answers, tokens, said_before(row.get("said")))
 
     def group(self, prepared: Prepared) -> None:
         """All rows may share a batch: the embedder's own batches are made inside."""
@@ -187,6 +190,8 @@ class Screener:
             open_ones = [index for index, answers in enumerate(found) if not isinstance(answers, Exception)]
             verdicts = judge.judge([self._asked(batch[index]) for index in open_ones])
             for index, verdict in zip(open_ones, verdicts, strict=True):
+                if isinstance(verdict, Verdict):
+                    batch[index].said[kind] = verdict
                 found[index] = joined(found[index], kind, verdict)
         return found
 
@@ -196,9 +201,7 @@ class Screener:
     def _asked(self, item: Prepared) -> Asked:
         row = item.row
         words = {axis: known.get(row[axis]) for axis, known in self._about.items()}
-        return Asked(
-            row["text"], words["category"], words["style"], item.facts, row["tried"], said_before(row.get("said"))
-        )
+        return Asked(row["text"], words["category"], words["style"], item.facts, row["tried"], item.said)
 
     def _vectors(self, batch: list[Prepared]) -> list[Vectors]:
         made = iter(encoded(self._embedder, [item.tokens for item in batch if item.tokens is not None]))

@@ -172,7 +172,7 @@ def _schema(questions: dict[str, str], answers: Sequence[str] = _ANSWERS) -> dic
 def _caught(verdict_of: VerdictOf, text: Asked, answer: Answer) -> Verdict | Exception:
     try:
         return verdict_of(text, answer)
-    except ChatError as error:
+    except Exception as error:  # of this answer alone: those beside it are paid for
         return error
 
 

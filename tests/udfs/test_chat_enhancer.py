@@ -9,6 +9,7 @@ import pytest
 
 from conf.loading import CONF
 from tests.udfs.test_text_judges import Said
+from udfs import chat_enhancer
 from udfs.atoms import atom
 from udfs.chat import Answer, CutOffError, EmptyAnswerError, RefusedError, ResidueError
 from udfs.chat_endpoint import EndpointChat
@@ -93,6 +94,20 @@ def test_an_error_of_the_model_passes_through() -> None:
     cut, good = LoadedChatEnhancer(SPEC, Cut()).enhance([PROMPT, PROMPT])
     assert isinstance(cut, CutOffError)
     assert good == ("a red circle", RED)
+
+
+def test_an_answer_that_cannot_be_read_is_an_error_of_its_row_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(text: str) -> str:
+        if "square" in text:
+            raise ValueError("unreadable")
+        return text
+
+    monkeypatch.setattr(chat_enhancer, "mended", failing)
+    answers = iter(("a red circle", "a red square", "a red star"))
+    chat = Said(lambda _: next(answers))
+    first, second, third = LoadedChatEnhancer(SPEC, chat).enhance([PROMPT] * 3)
+    assert (type(second), str(second)) == (ValueError, "unreadable")
+    assert (first, third) == (("a red circle", RED), ("a red star", RED))
 
 
 def test_other_instructions_or_another_sampling_are_another_enhancer() -> None:

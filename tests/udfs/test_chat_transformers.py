@@ -35,6 +35,18 @@ def texts(answers: list[Answer | Exception]) -> list[str]:
     return [answer.text for answer in said if isinstance(answer, Answer)]
 
 
+def test_the_model_is_told_every_word(folder: Path) -> None:
+    chat = spec(folder).load("cpu")
+    asked = [Request(({"role": "user", "content": text},), None, 0) for text in ("a red circle", "a blue square")]
+    red, blue = (chat._tokens(request) for request in asked)
+    assert red != blue
+    assert [chat.tokenizer.decode(tokens) for tokens in (red, blue)] == [
+        "user : a red circle assistant :",
+        "user : a blue square assistant :",
+    ]
+    assert len(set(texts(spec(folder, temperature=0).load("cpu").complete(asked)))) == 2
+
+
 def test_an_answer_depends_on_its_request_alone(folder: Path) -> None:
     chat = spec(folder).load("cpu")
     together = texts(chat.complete(requests(9)))

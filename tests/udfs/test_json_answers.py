@@ -24,6 +24,7 @@ def answer(text: str) -> Answer:
         'Maybe\n```json\n{"prompt": "no"}\n```\n</think>\n{"prompt": "a red cat"}',  # <think> was the end of the prompt
         '<think>not </think> yet: {"prompt": "no"}</think>{"prompt": "a red cat"}',
         "{'prompt': 'a red cat',}",
+        '{prompt: "a red cat"}',
         '{"prompt": "a red cat"',
         '{"prompt": "a red cat"\n```',
         "{'prompt': 'a red cat',} It's great.",
@@ -48,6 +49,14 @@ def test_an_object_is_found_and_mended(text: str) -> None:
         ('{"prompt": "a sign "SALE" in the', "holds no whole JSON object"),
         ('{"prompt": "', "holds no whole JSON object"),
         ("{'prompt': 'a red fox in the", "holds no whole JSON object"),
+        ('{"prompt": a red cat}', "holds no whole JSON object"),
+        ('{prompt: a red cat, style: "flat"}', "holds no whole JSON object"),
+        ('{"prompt": a red fox in the', "holds no whole JSON object"),
+        ('{"prompt": “a red fox in the', "holds no whole JSON object"),
+        ('{"prompt": 2 red cats}', "holds no whole JSON object"),
+        ('{"prompt": "a red cat", "why": true story}', "holds no whole JSON object"),
+        ('{"prompt": ' + "[" * 5000 + "]" * 5000 + "}", "holds no whole JSON object"),
+        ('{"prompt": ' + "1" * 5000 + "}", "holds no whole JSON object"),
         ('{"prompt": 7}', "does not follow the schema: 7 is not of type 'string'"),
         ('{"text": "a cat"}', "does not follow the schema: 'prompt' is a required property"),
     ],
@@ -56,3 +65,15 @@ def test_anything_else_is_an_error_with_the_answer(text: str, sentence: str) -> 
     with pytest.raises(JsonAnswerError, match=sentence) as caught:
         parsed(answer(text), SCHEMA)
     assert caught.value.answer == answer(text)
+
+
+def test_a_value_that_is_no_string_needs_no_quotes() -> None:
+    said = "{'prompt': 'style: flat', 'atoms': {'count': 2}, 'sure': -.5e-1, 'good': True 'why': null,} So: yes"
+    assert parsed(answer(said), SCHEMA) == {
+        "prompt": "style: flat",
+        "atoms": {"count": 2},
+        "sure": -0.05,
+        "good": True,
+        "why": None,
+    }
+    assert parsed(answer('{"prompt": "", "sure": 0.5, "good": false'), SCHEMA)["good"] is False

@@ -31,7 +31,7 @@ def asked(text: str, seed: int = 1, schema: dict[str, Any] | None = None) -> Req
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A Llama, whose random weights end each answer. (Of a Qwen the server would expect the published chat template.)"""
+    """The tiny Llama with other random weights, which end each answer."""
     import torch
     from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM
 

@@ -16,7 +16,7 @@ from conf.taxonomy import load_taxonomy
 from schemas.tables import PROMPT_NOTES, PROMPT_SCORES
 from tests.udfs.test_text_judges import INSTRUCTIONS, Said
 from udfs.atoms import Atom, atom
-from udfs.chat import ChatError
+from udfs.chat import Answer, ChatError, Request
 from udfs.embedders import minilm
 from udfs.enhanced_texts import EnhancingScreener
 from udfs.evaluation import EvaluationIndex, EvaluationPrompts
@@ -358,6 +358,46 @@ def test_of_an_enhanced_text_every_atom_of_the_original_is_asked() -> None:
     assert TOLD in asked
     assert "its own addition" not in asked
     assert (answers["prompt_atoms_held"], answers["lost_atoms"]) == (1 / 2, ["color circle red"])
+
+
+class Small(Said):
+    """One that has memory for a single text."""
+
+    def complete(self, requests: list[Request]) -> list[Answer | Exception]:
+        if len(requests) > 1:
+            raise MemoryError
+        return super().complete(requests)
+
+
+def two_judges() -> tuple[Screener, Said, Said]:
+    """One with two guards, of which the second is small, and what each is asked."""
+    first, second = Said(lambda _: "Safety: Safe"), Small(lambda _: "unsafe")
+    judges: Any = (TextJudge("qwen3_guard", Chat(first)), TextJudge("llama_guard_3", Chat(second)))  # type: ignore[arg-type]
+    return screens_for(SCENES, minilm(), judges=judges).load("cpu"), first, second
+
+
+TWO = [ROW | {"text": text, "atoms": None} for text in ("two red cats", "a star")]
+
+
+def test_what_one_judge_said_is_not_asked_again_where_the_next_has_no_memory_for_the_batch() -> None:
+    model, first, second = two_judges()
+    both = [model.prepare(row) for row in TWO]
+    with pytest.raises(MemoryError):
+        model.run(both)
+    answers: list[Any] = model.run(both[:1]) + model.run(both[1:])  # as the harness does
+    assert [(row["prompt_qwen3_guard"], row["prompt_llama_guard_3"]) for row in answers] == [(0, 1)] * 2
+    assert (len(first.asked), len(second.asked)) == (2, 2)
+
+
+def test_nor_of_an_enhanced_text() -> None:
+    class Enhancer:
+        def enhance(self, prompts: list[dict[str, Any]]) -> list[tuple[str, list[Atom] | None] | Exception]:
+            return [(f"{prompt['text']} at dusk", None) for prompt in prompts]
+
+    model, first, second = two_judges()
+    answers: list[Any] = EnhancingScreener(Enhancer(), model).run([dict(row) for row in TWO])
+    assert [(row["prompt_qwen3_guard"], row["prompt_llama_guard_3"]) for row in answers] == [(0, 1)] * 2
+    assert (len(first.asked), len(second.asked)) == (2, 2)
 
 
 def test_every_score_lies_in_its_declared_range() -> None:

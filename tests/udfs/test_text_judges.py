@@ -142,6 +142,20 @@ def test_any_other_word_of_the_attributes_judge_is_an_error() -> None:
         assert type(error).__name__ == "JsonAnswerError"
 
 
+def test_an_answer_that_cannot_be_read_is_an_error_of_its_text_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(asked: Asked, answer: Answer) -> Verdict:
+        if asked == NOTHING:
+            raise ValueError("unreadable")
+        return verdict_of(asked, answer)
+
+    request_for, verdict_of = FORMATS["llama_guard_3"]
+    monkeypatch.setitem(FORMATS, "llama_guard_3", (request_for, failing))
+    first, second, third = judged("llama_guard_3", "safe", TEXT, NOTHING, TEXT)
+    assert (type(second), str(second)) == (ValueError, "unreadable")
+    assert isinstance(first, Verdict)
+    assert first == third
+
+
 def test_what_has_no_label_and_no_fact_is_not_asked() -> None:
     chat = Said(lambda words: '{"style": "no"}')
     loaded = LoadedTextJudge(judge("attributes_judge"), chat)
