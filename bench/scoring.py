@@ -20,6 +20,7 @@ from bench.pictures import jpegs
 from conf.recipe import load_recipe
 from jobs.score_images import scored
 from jobs.scoring import scorer_set, scorer_specs
+from schemas.delta import IMAGE_PROPERTIES
 from udfs.atoms import atom
 from udfs.scorers.fused import ScorerSet
 
@@ -43,7 +44,8 @@ def measure(spark: SparkSession) -> Pair:
         kinds = "array<struct<kind: string, subject: string, value: string, other: string>>"
         ddl = f"image_id string, image binary, text string, atoms {kinds}, task string, category string, style string"
         for path, some in ((stored, rows), (few, rows[: scorers.batch_size * PROCESSES])):
-            spark.createDataFrame([{**row} for row in some], ddl).repartition(PROCESSES).write.parquet(path)
+            frame = spark.createDataFrame([{**row} for row in some], ddl).repartition(PROCESSES)
+            frame.write.options(**IMAGE_PROPERTIES).parquet(path)  # as they lie in the table images
             partitions = spark.read.parquet(path).rdd.getNumPartitions()
             assert partitions == PROCESSES, f"{partitions} tasks"
 

@@ -24,7 +24,7 @@ from schemas.tables import IMAGE_SCORES, SCHEMA_VERSION, TABLES, Column, Table
 
 # Small row groups, no statistics and no dictionary on the picture column: a range of ids is read without its
 # neighbours' bytes.
-_IMAGE_PROPERTIES = {
+IMAGE_PROPERTIES = {
     "parquet.block.size": str(32 * 1024 * 1024),
     "parquet.column.statistics.enabled#image": "false",
     "parquet.enable.dictionary#image": "false",
@@ -167,7 +167,7 @@ class Lakehouse:
         }
         # As properties of the first commit, the constraints hold from version 0; ALTER TABLE would cost a commit each.
         properties |= {f"delta.constraints.{name}": condition for name, condition in table.checks}
-        return properties | (_IMAGE_PROPERTIES if "image" in table.column_names else {})
+        return properties | (IMAGE_PROPERTIES if "image" in table.column_names else {})
 
     @staticmethod
     def _refuse_pictures(table: str) -> None:
