@@ -39,8 +39,8 @@ SCORES: dict[str, Score] = {
     "prompt_evaluation_similarity": Score(-1, 1, "lower", "evaluation", "best cosine to an evaluation prompt; 0 without any", of="prompt"),
     "prompt_category_similarity": Score(-1, 1, "higher", "attributes", "cosine to the category's name: a hint for sorting, no proof; null without a category", of="prompt"),
     "prompt_style_similarity": Score(-1, 1, "higher", "attributes", "cosine to the style's name: a hint for sorting, no proof; null without a style", of="prompt"),
-    "prompt_attributes": Score(0, 1, "higher", "attributes", "share of the labels' asks (color, count, relation) that the atoms hold", of="prompt"),
-    "prompt_atoms_held": Score(0, 1, "higher", "attributes", "share of the prompt's facts (its atoms of kinds that words can be read for, else what its words say) that the text's words state; of an enhanced text, those of the original", of="prompt"),
+    "prompt_attributes": Score(0, 1, "higher", "attributes", "share of the labels' asks (color, count, relation) that the facts hold: the atoms and, of the kinds that these lack, the words", of="prompt"),
+    "prompt_atoms_held": Score(0, 1, "higher", "attributes", "share of the prompt's facts (its atoms of kinds that words can be read for and, of the kinds that these lack, what its words say) that the text's words state; of an enhanced text, those of the original", of="prompt"),
     # prompts: written where the recipe names a language model for it (screen.judges)
     "prompt_qwen3_guard": Score(0, 1, "lower", "qwen3_guard", "Qwen3Guard-Gen: 0 safe, 0.5 controversial, 1 unsafe", of="prompt"),
     "prompt_llama_guard_3": Score(0, 1, "lower", "llama_guard_3", "Llama-Guard-3: 0 safe, 1 unsafe", of="prompt"),

@@ -87,7 +87,7 @@ PROMPT_SCORES = (
     Column("prompt_evaluation_similarity", "double", "best cosine to an evaluation prompt; 0 without any"),
     Column("prompt_category_similarity", "double", "cosine to its category's name; null without a category"),
     Column("prompt_style_similarity", "double", "cosine to its style's name; null without a style"),
-    Column("prompt_attributes", "double", "share of its labels' asks that its atoms hold, 0-1"),
+    Column("prompt_attributes", "double", "share of its labels' asks that its facts hold, 0-1"),
     Column(
         "prompt_atoms_held",
         "double",
@@ -262,7 +262,9 @@ _TABLES = (
             Column("seed", "bigint", "seed of this picture's own random generator", True),
             Column("text", "string", "the exact text sent", True),
             Column(
-                "unread_tokens", "int", "tokens at the text's end beyond what the generator reads; null: it sets no limit"
+                "unread_tokens",
+                "int",
+                "tokens at the text's end beyond what the generator reads; null: it sets no limit",
             ),
             Column("width", "int", "pixels", True),
             Column("height", "int", "pixels", True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from udfs.atoms import Atom
 from udfs.fact_words import (
@@ -133,15 +134,15 @@ def attributes(text: str) -> frozenset[Attribute]:
 def stated(text: str, atoms: list[Atom] | None) -> frozenset[Attribute]:
     """What the guard compares: what the atoms state, and, of the kinds that they lack, what the words do. One of a thing
     is no attribute: 'one fox' is 'a fox'.
-
-    Atoms that name the place leave no relation to the words: 'under a bridge' tells the place, in one of its wordings.
     """
-    found = {each for fact in atoms or () if (each := _of_atom(fact))}
-    known = {each[0] for each in found}
-    if any(fact["kind"] == "place" for fact in atoms or ()):
-        known.add("relation")
-    found |= {each for each in attributes(text) if each[0] not in known}
+    found = {each for fact in atoms or () if (each := _of_atom(fact))} | untold(text, atoms)
     return frozenset(each for each in found if each[:2] != ("count", "1"))
+
+
+def untold(text: str, atoms: Sequence[Atom] | None) -> set[Attribute]:
+    """What the words state of the kinds that the atoms lack."""
+    told = _told(atoms)
+    return {each for each in attributes(text) if each[0] not in told}
 
 
 def media(text: str) -> list[str]:
@@ -151,18 +152,22 @@ def media(text: str) -> list[str]:
 
 
 def asks_held(text: str, atoms: list[Atom] | None) -> set[str]:
-    """Which of color, count, relation, reasoning a prompt states: by its atoms, or by its words where it has none.
+    """Which of color, count, relation, reasoning a prompt states: by its atoms, and by its words of the kinds that these
+    lack.
 
-    Every thing of a grammar prompt states a count; only one that is not 1 is something to count. Without atoms, reasoning
-    is always held: no list of words tells 'melting because of the heat', only a judge does.
+    Every thing of a grammar prompt states a count; only one that is not 1 is something to count. Without an absence among
+    the atoms, reasoning is always held: no list of words tells 'melting because of the heat', only a judge does.
     """
-    if atoms:
-        kinds = {str(fact["kind"]) for fact in atoms if fact["kind"] != "count" or fact["value"] != "1"}
-    else:
-        words = tokens(unquoted(text))
-        parts = {part for word in words for part in (word, *word.split("-"))}  # 'light-blue'
-        kinds = {"absence"} | {found[0] for found in attributes(text)}
-        kinds |= {kind for kind, asking in _MAY_ASK.items() if not asking.isdisjoint(parts)}
+    words = tokens(unquoted(text))
+    parts = {part for word in words for part in (word, *word.split("-"))}  # 'light-blue'
+    found = attributes(text)
+    kinds = {"absence"} | {each[0] for each in found}
+    kinds |= {kind for kind, asking in _MAY_ASK.items() if not asking.isdisjoint(parts)}
+    kinds -= _told(atoms)
+    places = {noun(word) for fact in atoms or () if fact["kind"] == "place" for word in tokens(str(fact["value"]))}
+    if places and any(each[0] == "relation" and each[-1] not in places for each in found):
+        kinds.add("relation")  # between two things: 'a cat left of a dog under a bridge'
+    kinds |= {str(fact["kind"]) for fact in atoms or () if fact["kind"] != "count" or fact["value"] != "1"}
     return {"reasoning" if kind == "absence" else kind for kind in kinds & {"color", "count", "relation", "absence"}}
 
 
@@ -173,9 +178,20 @@ def relation_name(value: str) -> str:
     return phrase[1] if phrase and len(phrase[0]) == len(words) else value
 
 
+def head(phrase: str) -> str:
+    """The noun of a thing's name, as `attributes` has it: woman of 'young women', couch of 'red sofa'."""
+    return _noun_after(tokens(phrase))
+
+
+def _told(atoms: Sequence[Atom] | None) -> set[str]:
+    """The kinds that words are not read for. Where atoms name the place, 'under a bridge' tells it, and no relation."""
+    kinds = {str(fact["kind"]) for fact in atoms or ()}
+    return kinds | {"relation"} if "place" in kinds else kinds
+
+
 def _of_atom(fact: Atom) -> Attribute | None:
     """An atom in the form that `attributes` finds in words; None of one that the guard does not ask for."""
-    subject, value = _head(str(fact["subject"])), str(fact["value"])
+    subject, value = head(str(fact["subject"])), str(fact["value"])
     match fact["kind"]:
         case "count":
             return ("count", value, subject)
@@ -183,16 +199,12 @@ def _of_atom(fact: Atom) -> Attribute | None:
             named = next((word for word in tokens(value)[::-1] if word in COLORS | THINGS_TOO), value)
             return ("color", named, subject)
         case "relation":
-            return ("relation", relation_name(value), subject, _head(str(fact["other"])))
+            return ("relation", relation_name(value), subject, head(str(fact["other"])))
         case "absence":
             return ("absence", subject)
         case "text":
             return ("text", value)
     return None
-
-
-def _head(phrase: str) -> str:
-    return _noun_after(tokens(phrase))
 
 
 def _related(name: str, before: list[str], after: list[str]) -> Attribute:

@@ -10,12 +10,16 @@ import re
 from collections.abc import Sequence
 
 from udfs.atoms import Atom, atom
-from udfs.attributes import attributes, quoted_texts, relation_name, unquoted
+from udfs.attributes import head, quoted_texts, relation_name, unquoted, untold
 from udfs.fact_words import RELATIONS, tokens
+from udfs.nouns import is_modifier
 from udfs.read_words import STOPS, ReadWords
 
 KINDS = ("object", "count", "color", "relation", "absence", "text")  # those that words can be read for
 _DRESSED = "dressed in "
+# `attributes` takes them for nouns: 'a red tree nearby'; a text is where the thing is that bears it
+_NO_THINGS = frozenset(["nearby", "close", "side", "sideway", "background", "foreground"])
+_LETTERS = frozenset(["text", "inscription", "word", "lettering"])
 _WORD = re.compile(r"\w\w")  # two characters of a word
 # what a reworded text may say as well; too loose to read a relation from
 _AS_WELL = {
@@ -31,25 +35,46 @@ _OTHER_END = {
 
 
 def stated(text: str, atoms: Sequence[Atom] | None) -> list[Atom]:
-    """The facts of a prompt: its atoms and what it quotes besides, or what its words say where nobody recorded atoms.
+    """The facts of a prompt: its atoms, what it quotes besides, and, of the kinds that the atoms lack, what its words say.
 
-    Of its words only those that can be read back from them: a fact that was misread is not asked of another text.
+    Of its words only those that can be read back from them: a fact that was misread is not asked of another text, nor are
+    those beside which an atom is misread.
     """
-    if atoms:
-        return [*atoms, *(atom("text", "picture", quoted) for quoted in _other_quotes(text, atoms))]
+    known = [*(atoms or ()), *(atom("text", "picture", quoted) for quoted in _other_quotes(text, atoms or ()))]
+    asked = readable(known)
+    words = _of_words(text, atoms or ())
+    while words:
+        unread = lost([*asked, *words], text)
+        misread = [fact for fact in words if in_words(fact) in unread]
+        if not misread:
+            return [*known, *(words if {*unread} <= {*lost(asked, text)} else ())]
+        words = [fact for fact in words if fact not in misread]
+    return known
+
+
+def _of_words(text: str, atoms: Sequence[Atom]) -> list[Atom]:
+    """What the words say of the kinds that the atoms lack, of the things by the names that the atoms have for them."""
+    things = sorted(_things(readable(atoms)))
+    styled = any(fact["kind"] == "style" for fact in atoms)  # it tells 'a black and white photo'
+
+    def names(noun: str) -> list[str]:
+        if not _means(noun) or (styled and noun == "picture"):
+            return []
+        own = [thing for thing in things if head(thing) == noun]
+        # of 'a man dressed in red leaping' each thing is tried: what is not said of it is not read back
+        return own or (things if noun in _NO_THINGS or is_modifier(noun) else []) or [noun]
+
     facts = []
-    for found in sorted(attributes(text)):
+    for found in sorted(untold(text, atoms)):
         match found:
-            case ("count" | "color" as kind, value, noun) if _means(noun):
-                facts.append(atom(kind, noun, value))
-            case ("relation", value, first, second) if _means(first) and _means(second):
-                facts.append(atom("relation", first, value, second))
-            case ("absence", noun) if _means(noun):
-                facts.append(atom("absence", noun, "absent"))
-            case ("text", quoted):
-                facts.append(atom("text", "picture", quoted))
-    misread = set(lost(facts, text))
-    return [fact for fact in facts if in_words(fact) not in misread]
+            case ("count" | "color" as kind, value, noun):
+                facts += [atom(kind, name, value) for name in names(noun)]
+            case ("relation", value, first, second):
+                firsts = (things if first in _LETTERS else []) or names(first)
+                facts += [atom("relation", one, value, other) for one in firsts for other in names(second)]
+            case ("absence", noun):
+                facts += [atom("absence", name, "absent") for name in names(noun)]
+    return facts
 
 
 def readable(facts: Sequence[Atom]) -> list[Atom]:
@@ -59,14 +84,26 @@ def readable(facts: Sequence[Atom]) -> list[Atom]:
 
 def lost(facts: Sequence[Atom], text: str) -> list[str]:
     """The facts that the text does not state, each as 'color circle red'."""
-    things = {str(fact[end]) for fact in facts for end in ("subject", "other") if fact[end] and fact["kind"] != "text"}
-    read = ReadWords(unquoted(text), things)
-    return [in_words(fact) for fact in facts if not _holds(fact, facts, read, text)]
+    words, things = unquoted(text), _things(facts)
+    # what is known by its color or number alone parts no two objects: 'a knight in a red cape left of a dragon'
+    objects = [fact for fact in facts if fact["kind"] in ("object", "relation")]
+    parting = _things(objects) if any(fact["kind"] == "object" for fact in objects) else things
+    read = ReadWords(words, things)
+    related = read if parting == things else ReadWords(words, parting)
+    return [
+        in_words(fact)
+        for fact in facts
+        if not _holds(fact, facts, related if fact["kind"] == "relation" else read, text)
+    ]
 
 
 def held_share(facts: Sequence[Atom], lost_facts: Sequence[str]) -> float:
     """0-1; 1 where no fact is known."""
     return 1 - len(lost_facts) / len(facts) if facts else 1.0
+
+
+def _things(facts: Sequence[Atom]) -> set[str]:
+    return {str(fact[end]) for fact in facts for end in ("subject", "other") if fact[end] and fact["kind"] != "text"}
 
 
 def _holds(fact: Atom, facts: Sequence[Atom], read: ReadWords, text: str) -> bool:

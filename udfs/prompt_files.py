@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from udfs.atoms import KINDS, Atom, atom, question
 from udfs.encoding import mended
 from udfs.errors import ExplainedError
+from udfs.fact_words import number_at, tokens
 from udfs.ids import normalised, prompt_id
 from udfs.written_prompts import PROMPT
 
@@ -186,5 +187,13 @@ def _kept(value: object) -> str:
 
 
 def _atom(fact: dict[str, Any]) -> Atom:
-    other = fact.get("other")
-    return atom(fact["kind"], _kept(fact["subject"]), _kept(fact["value"]), None if other is None else _kept(other))
+    kind, value, other = fact["kind"], _kept(fact["value"]), fact.get("other")
+    value = _in_digits(value) if kind == "count" else value
+    return atom(kind, _kept(fact["subject"]), value, None if other is None else _kept(other))
+
+
+def _in_digits(value: str) -> str:
+    """'2' for 'two', since that is what is looked for in texts; what is no number, or none of them, as it is."""
+    words = tokens(value.lower().removeprefix("a "))
+    number, many = (number_at(words, 0) if words else None) or (0, 0)
+    return str(number) if number and many == len(words) else value

@@ -77,7 +77,7 @@ class Screens:
     judges: tuple[TextJudge, ...] = ()
     batch_size: int = 512  # rows; inside, texts of one length share a batch of the embedder
     name: str = "screens"
-    version: str = "6"  # of the measures themselves: raise it when one of them answers otherwise
+    version: str = "7"  # of the measures themselves: raise it when one of them answers otherwise
 
     @property
     def model(self) -> str:
@@ -266,7 +266,7 @@ def encoded(embedder: Embedder, texts: Sequence[list[int]]) -> list[Vectors]:
 
 
 def attributes_share(text: str, atoms: list[Atom] | None, asks: tuple[str, ...]) -> float:
-    """Share of the task's asks that the atoms (or, without atoms, the words) hold, 0-1; 1 where nothing is asked."""
+    """Share of the task's asks that the atoms, and of the kinds that these lack the words, hold, 0-1; 1 where nothing is asked."""
     return len(set(asks) & asks_held(text, atoms)) / len(set(asks)) if asks else 1.0
 
 

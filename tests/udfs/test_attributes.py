@@ -216,8 +216,19 @@ def test_one_of_a_thing_is_no_attribute() -> None:
 
 def test_asks_are_read_from_atoms_first() -> None:
     facts = [atom("object", "cat", "cat"), atom("count", "cat", "1"), atom("color", "cat", "red")]
-    assert asks_held("three cats", facts) == {"color"}
-    assert asks_held("three cats", [*facts, atom("count", "dog", "2")]) == {"color", "count"}
+    assert asks_held("three cats", facts) == {"color", "reasoning"}
+    assert asks_held("three cats", [*facts, atom("count", "dog", "2")]) == {"color", "count", "reasoning"}
+
+
+def test_what_no_atom_asks_the_words_may() -> None:
+    """Or a prompt that comes with a few of its facts is rejected for those that its words tell as well."""
+    apple = [atom("object", "apple", "apple")]
+    assert asks_held("two red apples left of a pear", apple) == {"count", "color", "relation", "reasoning"}
+    assert asks_held("several apples on a plate", apple) == {"count", "relation", "reasoning"}
+    placed = [*apple, atom("place", "picture", "bridge"), atom("absence", "pear", "absent")]
+    assert asks_held("an apple under a bridge", placed) == {"reasoning"}
+    assert asks_held("an apple left of a pear under a bridge", placed) == {"relation", "reasoning"}
+    assert asks_held("a snowman melting because of the sun", [atom("object", "snowman", "snowman")]) == {"reasoning"}
 
 
 def test_without_atoms_the_words_tell() -> None:

@@ -245,6 +245,61 @@ def test_facts_of_a_prompt_without_atoms_are_read_from_its_words() -> None:
     assert lost(facts, 'A red cat sits next to 2 happy dogs, no leash, a board says "HI".') == ["count dog 3"]
 
 
+@pytest.mark.parametrize("kinds", [(), ("object",), ("object", "count"), ("color", "relation")])
+def test_of_the_kinds_that_the_atoms_lack_the_words_tell(kinds: tuple[str, ...]) -> None:
+    known = [atom("object", "apple", "apple"), atom("count", "apple", "2"), atom("color", "apple", "red")]
+    known.append(atom("relation", "apple", "left of", "pear"))
+    facts = stated("two red apples left of a pear", [fact for fact in known if fact["kind"] in kinds])
+    assert lost(facts, "A pear stands right of 2 shiny red apples") == []
+    assert {*lost(facts, "three green apples right of a pear")} == {in_words(fact) for fact in known[1:]}
+
+
+def test_of_a_kind_that_an_atom_has_and_of_the_style_and_place_that_atoms_name_the_words_tell_nothing() -> None:
+    fox = [atom("object", "fox", "fox"), atom("count", "fox", "1"), atom("color", "fox", "red")]
+    assert stated("three red foxes beside a blue lake", fox) == [*fox, atom("relation", "fox", "next to", "lake")]
+    fox = [*fox[:2], atom("place", "picture", "bridge"), atom("style", "picture", "black and white photo")]
+    assert stated("a black and white photo of a fox under a bridge", fox) == fox
+
+
+def test_the_words_tell_of_things_by_the_names_of_the_atoms() -> None:
+    named = [atom("object", name, name) for name in ("young woman", "old woman", "sofa")]
+    facts = stated("two young women behind a red sofa, an old woman in blue", named)
+    assert [in_words(fact) for fact in facts[3:]] == [
+        "color old woman blue",
+        "color sofa red",
+        "count young woman 2",
+        "relation young woman behind sofa",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("things", "text", "told"),
+    [
+        (["sign", "cup"], 'a sign with the inscription "OPEN" behind a cup', "relation sign behind cup"),
+        (["old man", "dog"], "an old man dressed in red leaping over a dog", "color old man red"),
+        (["house", "tree"], "a house with a red tree nearby", "color tree red"),
+    ],
+)
+def test_what_is_said_of_no_thing_is_said_of_the_one_that_it_reads_back_for(
+    things: list[str], text: str, told: str
+) -> None:
+    named = [atom("object", thing, thing) for thing in things]
+    facts = [in_words(fact) for fact in stated(text, named) if in_words(fact).split()[0] == told.split()[0]]
+    assert facts == [told]
+
+
+def test_what_the_words_tell_besides_makes_no_atom_lost() -> None:
+    cat = [atom("object", "cat", "cat"), atom("color", "cat", "red")]
+    assert lost(cat, "A cat beside dogs dressed in red") == []
+    assert stated("A cat beside dogs dressed in red", cat) == cat
+    objects = [atom("object", thing, thing) for thing in ("knight", "dragon")]
+    knight = [*objects, atom("relation", "knight", "left of", "dragon")]
+    facts = stated("A knight left of a dragon, his red cape flowing", knight)
+    assert facts == [*knight, atom("color", "cape", "red")]
+    assert lost(facts, "A knight in a flowing red cape stands to the left of a dragon") == []
+    assert lost(facts, "A dragon in a red cape stands to the left of a knight") == ["relation knight left of dragon"]
+
+
 def test_what_a_prompt_with_atoms_quotes_besides_is_a_fact() -> None:
     facts = stated('"OPEN" and “CLOSED”', OPEN)
     assert facts == [*OPEN, atom("text", "picture", "CLOSED")]

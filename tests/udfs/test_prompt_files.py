@@ -12,6 +12,7 @@ import pytest
 
 from conf.taxonomy import load_taxonomy
 from udfs.atoms import atom
+from udfs.attributes import asks_held
 from udfs.held_atoms import lost
 from udfs.ids import prompt_id
 from udfs.prompt_files import BroughtPrompts, PromptFileError
@@ -67,6 +68,28 @@ def test_of_atoms_with_the_same_question_the_first_stays(tmp_path: Path) -> None
     rows = [{"text": "two circles", "atoms": [two, flat, word, again, three, two]}]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "p.parquet")
     assert read(tmp_path / "p.parquet")[0]["atoms"] == [two, flat, three]
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        ("two", "2"), ("One", "1"), ("twenty-one", "21"), ("a dozen", "12"), ("1,500", "1500"), ("2", "2"),
+        ("zero", "zero"), ("two or three", "two or three"), ("many", "many"),
+    ],
+)  # fmt: skip
+def test_a_count_is_kept_in_digits(tmp_path: Path, written: str, kept: str) -> None:
+    facts = [atom("count", "cat", written), atom("text", "sign", written)]
+    pq.write_table(pa.Table.from_pylist([{"text": "cats", "atoms": facts}]), tmp_path / "p.parquet")
+    assert read(tmp_path / "p.parquet")[0]["atoms"] == [atom("count", "cat", kept), atom("text", "sign", written)]
+
+
+def test_a_count_that_was_brought_as_a_word_is_that_of_its_thing(tmp_path: Path) -> None:
+    facts = [atom("count", "cat", "two"), atom("count", "dog", "one")]
+    pq.write_table(pa.Table.from_pylist([{"text": "two cats and a dog", "atoms": facts}]), tmp_path / "p.parquet")
+    atoms = read(tmp_path / "p.parquet")[0]["atoms"]
+    assert lost(atoms, "2 cats and a dog") == []
+    assert lost(atoms, "two dogs and one cat") == ["count cat 2", "count dog 1"]
+    assert "count" not in asks_held("a dog", atoms[1:])
 
 
 def test_texts_are_mended(tmp_path: Path) -> None:

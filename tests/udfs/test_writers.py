@@ -147,7 +147,9 @@ def test_a_prompt_states_what_its_task_asks_and_nothing_else(taxonomy: Taxonomy)
         for category in taxonomy.categories:
             for template in taxonomy.templates:
                 prompt = writer.write(task.slug, category.slug, taxonomy.styles[0].slug, template.slug, number)
-                assert asks_held(prompt["text"], prompt["atoms"]) == set(task.asks), prompt["text"]
+                assert asks_held(prompt["text"], prompt["atoms"]) == {*task.asks, "reasoning"}, prompt["text"]
+                denied = any(fact["kind"] == "absence" for fact in prompt["atoms"])
+                assert denied is ("reasoning" in task.asks), "of reasoning the atoms alone tell"
 
 
 def test_prompts_of_one_stratum_and_template_differ() -> None:
