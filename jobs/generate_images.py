@@ -37,7 +37,7 @@ ROW = (
     ("style", pa.string()),
 )
 _ASKED = ("prompt_id", "variant", "text", "task", "category", "style")
-PICTURE = (("image", pa.binary()), ("sha256", pa.string()), ("unread_tokens", pa.int32()))
+_PICTURE = (("image", pa.binary()), ("sha256", pa.string()), ("unread_tokens", pa.int32()))
 
 
 def run(context: Context) -> None:
@@ -53,7 +53,8 @@ def run(context: Context) -> None:
             todo = work_left(wanted, images, ["image_id"], context.retry)
             own = F.col("spec_id") == spec.spec_id
             run_waves(context, "images", todo, partial(rendered, generator=generator, spec=spec), alike=own)
-            _say_unread(context, generator, own)
+            sent = context.lakehouse.read("images").where(own & (F.col("run_id") == context.run_id))
+            _say_unread(context, generator, sent)
 
 
 def requests(texts: DataFrame, generation: Generation, name: str, spec: DiffusersGenerator, seed: int) -> DataFrame:
@@ -76,7 +77,7 @@ def requests(texts: DataFrame, generation: Generation, name: str, spec: Diffuser
 
 def rendered(wave: DataFrame, generator: Generator, spec: DiffusersGenerator) -> DataFrame:
     """requests -> rows of images; the model runs here."""
-    stage = Stage(spec, keep=ROW, columns=PICTURE)
+    stage = Stage(spec, keep=ROW, columns=_PICTURE)
     constants: dict[str, Column] = {
         "generator": F.lit(generator.name),
         "spec_id": F.lit(spec.spec_id),
@@ -88,9 +89,8 @@ def rendered(wave: DataFrame, generator: Generator, spec: DiffusersGenerator) ->
     return answered(wave, stage).withColumns(constants)
 
 
-def _say_unread(context: Context, generator: Generator, own: Column) -> None:
-    """Whether this run sent texts that are longer than the generator reads."""
-    rows = context.lakehouse.read("images").where(own & (F.col("run_id") == context.run_id))
+def _say_unread(context: Context, generator: Generator, rows: DataFrame) -> None:
+    """Whether texts of these rows of images are longer than the generator reads."""
     cut = rows.where("unread_tokens > 0").agg(F.count_distinct("text"), F.max("unread_tokens"))
     texts, most = cut.collect()[0]
     if texts:
@@ -139,7 +139,8 @@ def _sample(context: Context, wanted: DataFrame, generator: Generator, spec: Dif
     from jobs.contact_sheet import save_contact_sheet
 
     first = wanted.orderBy(*STRATUM_ORDER).limit(context.sample or 0).localCheckpoint()
-    rows = rendered(first.coalesce(1), generator, spec).collect()
+    made = rendered(first.coalesce(1), generator, spec).localCheckpoint()
+    rows = made.collect()
     cells = [(row["image"], [row["text"], f"seed {row['seed']}"]) for row in rows if row["status"] == "ok"]
     path = context.sample_path(f"generate_images_{generator.name}")
     save_contact_sheet(path, cells, columns=4, title=f"{generator.name}@{spec.revision}: a sample of {len(cells)}")
@@ -147,6 +148,7 @@ def _sample(context: Context, wanted: DataFrame, generator: Generator, spec: Dif
     context.say(
         f"generate_images: {len(cells)} of {len(rows)} pictures in {path}, {seconds:.3f} s each; nothing was written to the lakehouse"
     )
+    _say_unread(context, generator, made)
     for row in rows:
         if row["status"] == "error":
             context.say(f"  {row['error_class']}: {row['error_message']}")

@@ -115,7 +115,9 @@ def test_each_text_is_rendered_in_each_regime_and_a_second_run_changes_nothing(
     assert said not in capsys.readouterr().out, "of what another run sent"
 
     generate_images.run(replace(context, sample=2))
-    assert "generate_images: 2 of 2 pictures in" in capsys.readouterr().out
+    sampled = capsys.readouterr().out
+    assert "generate_images: 2 of 2 pictures in" in sampled
+    assert said in sampled, "before it is paid for"
     assert context.lakehouse.version("images") == version
 
 
